@@ -1,0 +1,80 @@
+"""Detectors by name. Modules are named by strings and load on first use; third parties join by entry point."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from paad.errors import MissingDependencyError, UsageError
+
+ENTRY_POINT_GROUP = "paad.detectors"
+
+
+@dataclass(frozen=True)
+class Method:
+    """One line of ``paad methods``. ``target`` is "module:Class"; ``needs_poses``: fits on posed views only."""
+
+    name: str
+    target: str
+    paradigm: str
+    paper: str
+    year: int
+    needs_poses: bool = False
+
+
+_BUILT_IN = (Method("paad", "paad.detectors.paad:Paad", "render and compare", "this project", 2026, needs_poses=True),)
+
+
+def methods() -> dict[str, Method]:
+    """All detectors by name: the built-in ones, then those of the entry-point group ``paad.detectors``."""
+    found = {method.name: method for method in _BUILT_IN}
+    for point in entry_points(group=ENTRY_POINT_GROUP):
+        found.setdefault(
+            point.name, Method(point.name, point.value, "third party", point.dist.name if point.dist else "", 0)
+        )
+    return found
+
+
+def method_class(name: str) -> type[Any]:
+    """The detector class registered under ``name``.
+
+    Raises:
+        UsageError: no such method.
+        MissingDependencyError: its module needs a package that is not installed.
+    """
+    known = methods()
+    if name not in known:
+        raise UsageError(f"method {name!r} is not known; choose one of: {', '.join(sorted(known))}")
+    module, _, attribute = known[name].target.partition(":")
+    try:
+        found: type[Any] = getattr(import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(
+            f"method {name!r} needs the package {error.name!r}: pip install {error.name}"
+        ) from error
+    return found
+
+
+def create(name: str, device: str = "auto", **options: Any) -> Any:
+    """A new, unfitted detector. ``options`` are the fields of the method's configuration; unknown ones are refused.
+
+    Raises:
+        UsageError: no such method, option or device.
+    """
+    return method_class(name)(device=device, **options)
+
+
+def load(path: str | Path, device: str = "auto") -> Any:
+    """A fitted detector from a ``*.paad`` file.
+
+    Raises:
+        ModelFileError: the file is missing, cut, from a newer version, or not one of ours.
+        UsageError: it was written by a method that is not installed here.
+    """
+    from paad.detectors.modelfile import read_model
+
+    tensors, manifest = read_model(path)
+    return method_class(manifest["method"]).from_state(tensors, manifest, device=device)

@@ -1,0 +1,1 @@
+"""Cameras, rigid motions and the one module that converts conventions: pure functions, no files."""
