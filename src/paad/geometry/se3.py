@@ -31,8 +31,10 @@ def so3_exp(omega: ArrayLike) -> Matrix:
     angle = float(np.linalg.norm(w))
     k = skew(w)
     if angle < 1e-8:
-        return np.eye(3) + k + 0.5 * (k @ k)
-    return np.eye(3) + (np.sin(angle) / angle) * k + ((1.0 - np.cos(angle)) / angle**2) * (k @ k)
+        small: Matrix = np.eye(3) + k + 0.5 * (k @ k)
+        return small
+    rotation: Matrix = np.eye(3) + (np.sin(angle) / angle) * k + ((1.0 - np.cos(angle)) / angle**2) * (k @ k)
+    return rotation
 
 
 def so3_log(rotation: NDArray[np.floating]) -> NDArray[np.float64]:
