@@ -1,0 +1,143 @@
+"""What a report keeps of each photo: small pictures, the reduced map, the record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
+
+from paad.report import pictures
+from paad.types import Bool, Float32, Prediction, UInt8
+
+SIDE = 340
+"""Longest side of the page's pictures, in pixels: 100 photos stay under 15 MB."""
+
+CLOSE_UPS = 3
+"""Regions of a photo that are shown enlarged, the strongest first."""
+
+CLOSE_UP_SIDE = 150
+
+
+@dataclass(frozen=True)
+class Item:
+    """One photo of the report, already reduced to what the page needs.
+
+    Attributes:
+        name: what the page calls the photo.
+        record: the photo's record, with the keys of ``paad inspect --json``.
+        size: (width, height) of the photo in pixels; (0, 0) where it could not be read.
+        label: the known answer, "good" or a kind of defect; None where nobody knows.
+        photo, reference, marked: JPEG data addresses; ``marked`` shows the true mask's outline where there is one.
+        small: uint8 [h, w, 3], the photo under the heat overlay.
+        map: float32 [h, w], the reduced anomaly map, or None.
+        map_scale: the map's value that counts as anomalous, or None.
+        close_ups: (caption, photo, reference or "") around the strongest regions.
+    """
+
+    name: str
+    record: Mapping[str, Any]
+    size: tuple[int, int] = (0, 0)
+    label: str | None = None
+    photo: str = ""
+    reference: str = ""
+    marked: str = ""
+    small: UInt8 | None = None
+    map: Float32 | None = None
+    map_scale: float | None = None
+    close_ups: tuple[tuple[str, str, str], ...] = ()
+
+    @property
+    def status(self) -> str:
+        """One of "ok", "defect", "unknown", "error"."""
+        return str(self.record["status"])
+
+    @property
+    def mistake(self) -> str:
+        """ "missed" or "false alarm" where the answer is known and the verdict is wrong, else empty."""
+        if self.label is None or self.status not in ("ok", "defect"):
+            return ""
+        if self.label == "good":
+            return "false alarm" if self.status == "defect" else ""
+        return "missed" if self.status == "ok" else ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """One model and the photos it judged.
+
+    Attributes:
+        name: the object's or the model's name.
+        method: the detector's name.
+        items: the photos.
+        false_alarm_rate: what the threshold promises on photos of good specimens; None for uncalibrated methods.
+        facts: short (label, value) pairs about the model, such as ("PSNR of unseen good views", "38.2 dB").
+        settings: JSON-able raw record of the model: its configuration, calibration and camera.
+        evaluation: the record of ``paad evaluate --json``; None where the answers are not known.
+    """
+
+    name: str
+    method: str
+    items: Sequence[Item]
+    false_alarm_rate: float | None = None
+    facts: Sequence[tuple[str, str]] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    evaluation: Mapping[str, Any] | None = None
+
+
+def make_item(
+    name: str,
+    record: Mapping[str, Any],
+    image: NDArray[Any] | None = None,
+    prediction: Prediction | None = None,
+    label: str | None = None,
+    true_mask: Bool | None = None,
+) -> Item:
+    """Reduce one judged photo to what the page shows; keeps under 0.6 MB whatever the photo's size.
+
+    Args:
+        record: its ``paad inspect --json`` record.
+        image: the photo, uint8 or float32 [H, W, 3|4]; None when it could not be read.
+        prediction: what the detector said; None when it failed.
+        label: the known answer ("good" or a kind of defect), if there is one.
+        true_mask: bool [H, W], where the defect is known to be.
+    """
+    if image is None:
+        return Item(name, record, label=label)
+    full = pictures.rgb8(image)
+    size = (full.shape[1], full.shape[0])
+    small = pictures.thumbnail(full, SIDE)
+    marked = small if true_mask is None or not true_mask.any() else pictures.outline(small, true_mask)
+    if prediction is None:
+        return Item(name, record, size, label, photo=pictures.data_uri(small))
+    reference = None if prediction.reference is None else pictures.rgb8(prediction.reference)
+    scale = prediction.extra.get("map_threshold")
+    return Item(
+        name=name,
+        record=record,
+        size=size,
+        label=label,
+        photo=pictures.data_uri(small),
+        reference="" if reference is None else pictures.data_uri(pictures.thumbnail(reference, SIDE)),
+        marked=pictures.data_uri(marked),
+        small=small,
+        map=pictures.shrink_map(prediction.map, SIDE),
+        map_scale=None if scale is None else float(scale),
+        close_ups=_close_ups(full, reference, prediction),
+    )
+
+
+def _close_ups(photo: UInt8, reference: UInt8 | None, prediction: Prediction) -> tuple[tuple[str, str, str], ...]:
+    strongest = sorted(prediction.regions, key=lambda r: -r.peak)[:CLOSE_UPS]
+    same_size = reference is not None and reference.shape == photo.shape
+    return tuple(
+        (
+            region.kind or "region",
+            pictures.data_uri(pictures.crop_square(photo, region.bbox, CLOSE_UP_SIDE)),
+            pictures.data_uri(pictures.crop_square(reference, region.bbox, CLOSE_UP_SIDE))
+            if same_size and reference is not None
+            else "",
+        )
+        for region in strongest
+    )
