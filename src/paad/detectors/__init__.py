@@ -77,4 +77,6 @@ def load(path: str | Path, device: str = "auto") -> Any:
     from paad.detectors.modelfile import read_model
 
     tensors, manifest = read_model(path)
-    return method_class(manifest["method"]).from_state(tensors, manifest, device=device)
+    detector = method_class(manifest["method"]).from_state(tensors, manifest, device=device)
+    detector.about = manifest.get("about", {})
+    return detector

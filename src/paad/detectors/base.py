@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -24,6 +25,8 @@ class Detector(ABC):
 
     name: ClassVar[str]
     needs_poses: ClassVar[bool] = False
+    about: Mapping[str, Any] = MappingProxyType({})
+    """Where a fitted detector comes from (object, data_fingerprint, n_views, fit_seconds); kept in the model file."""
 
     @abstractmethod
     def fit(self, views: Sequence[Any], progress: Progress | None = None) -> Detector:
@@ -49,7 +52,7 @@ class Detector(ABC):
     def save(self, path: str | Path) -> Path:
         """Write the fitted detector to one ``*.paad`` file, whole or not at all; returns the path."""
         tensors, manifest = self.state()
-        return write_model(path, tensors, {**manifest, "method": self.name})
+        return write_model(path, tensors, {**manifest, "method": self.name, "about": dict(self.about)})
 
 
 def float_image(image: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
