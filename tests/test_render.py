@@ -1,0 +1,121 @@
+"""The numba rasterizer against its readable twin: values, gradients, finite differences, determinism."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from paad.errors import UsageError
+from paad.geometry.camera import Camera
+from paad.geometry.se3 import look_at
+from paad.render import rasterize
+
+CAMERA = Camera(45, 37, 40.0, 42.0, 21.3, 18.9)
+NAMES = ("means", "quats", "scales", "opacities", "sh", "pose", "background")
+
+
+def _scene(n: int = 60, bases: int = 16, seed: int = 0, dtype: torch.dtype = torch.float32) -> list[torch.Tensor]:
+    g = torch.Generator().manual_seed(seed)
+
+    def uniform(*shape: int) -> torch.Tensor:
+        return torch.rand(*shape, generator=g, dtype=dtype)
+
+    means = (uniform(n, 3) - 0.5) * 1.6
+    quats = torch.randn(n, 4, generator=g, dtype=dtype)
+    scales = 0.02 + 0.15 * uniform(n, 3)
+    opacities = 0.1 + 0.85 * uniform(n)
+    sh = torch.randn(n, bases, 3, generator=g, dtype=dtype) * 0.3
+    pose = torch.as_tensor(look_at([1.5, -2.0, 1.0], [0.1, 0.0, 0.0]), dtype=dtype)
+    return [means, quats, scales, opacities, sh, pose, uniform(3)]
+
+
+@pytest.mark.parametrize("bases", [1, 4, 9, 16])
+def test_values_equal_the_twin(bases: int) -> None:
+    scene = _scene(bases=bases)
+    *tensors, pose, background = scene
+    fast = rasterize(*tensors, pose, CAMERA, background, backend="cpu")
+    slow = rasterize(*tensors, pose, CAMERA, background, backend="twin")
+    for a, b in zip(fast, slow, strict=True):
+        assert torch.allclose(a, b, atol=3e-4), (a - b).abs().max()
+
+
+def test_a_picture_as_background() -> None:
+    *tensors, pose, _ = _scene()
+    picture = torch.rand(CAMERA.height, CAMERA.width, 3, generator=torch.Generator().manual_seed(3))
+    fast = rasterize(*tensors, pose, CAMERA, picture, backend="cpu")
+    slow = rasterize(*tensors, pose, CAMERA, picture, backend="twin")
+    assert torch.allclose(fast.colour, slow.colour, atol=3e-4)
+
+
+def _gradients(backend: str, scene: list[torch.Tensor], seed: int = 5) -> list[torch.Tensor]:
+    leaves = [t.clone().requires_grad_(True) for t in scene]
+    out = rasterize(*leaves[:6], CAMERA, leaves[6], backend=backend)  # type: ignore[arg-type]
+    g = torch.Generator().manual_seed(seed)
+    loss = sum((o * torch.randn(o.shape, generator=g)).sum() for o in out)
+    return list(torch.autograd.grad(loss, leaves))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("bases", "seed"), [(1, 0), (9, 1), (16, 2)])
+def test_gradients_equal_the_twin(bases: int, seed: int) -> None:
+    scene = _scene(bases=bases, seed=seed)
+    for name, a, b in zip(NAMES, _gradients("cpu", scene), _gradients("twin", scene), strict=True):
+        error = (a - b).norm() / b.norm()
+        assert error < 5e-3, (name, error)
+
+
+def test_pose_gradient_by_finite_differences() -> None:
+    """Of a smooth scene in the twin's double precision, whose gradient the kernels must also have."""
+    scene = [t.double() for t in _scene(n=25, bases=4, seed=4)]
+    scene[2] = scene[2] + 0.1
+    x = torch.linspace(-2, 2, CAMERA.width)[None, :, None].double()
+    y = torch.linspace(-1, 3, CAMERA.height)[:, None, None].double()
+    weights = torch.cos(x + torch.tensor([0.0, 1.0, 2.0])) * y  # smooth, so that the cut at ALPHA_MIN averages out
+
+    def loss(pose: torch.Tensor) -> float:
+        return float((rasterize(*scene[:5], pose, CAMERA, scene[6], backend="twin").colour * weights).sum())
+
+    pose = scene[5].float().requires_grad_(True)
+    fast = rasterize(*(t.float() for t in scene[:5]), pose, CAMERA, scene[6].float(), backend="cpu")
+    (gradient,) = torch.autograd.grad((fast.colour * weights.float()).sum(), [pose])
+    for i, j in ((0, 3), (1, 3), (2, 3), (0, 1), (2, 0)):
+        step = torch.zeros(4, 4, dtype=torch.float64)
+        step[i, j] = 1e-4
+        numeric = (loss(scene[5] + step) - loss(scene[5] - step)) / 2e-4
+        assert float(gradient[i, j]) == pytest.approx(numeric, rel=0.05, abs=0.3)
+
+
+def test_the_same_call_gives_the_same_bits() -> None:
+    scene = _scene(n=300)
+    first, second = _gradients("cpu", scene), _gradients("cpu", scene)
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def test_nothing_in_view_is_the_background() -> None:
+    *tensors, pose, background = _scene()
+    tensors[0] = tensors[0] + torch.tensor([0.0, 0.0, 100.0])
+    out = rasterize(*tensors, pose, CAMERA, background, backend="cpu")
+    assert torch.equal(out.colour, background.expand_as(out.colour))
+    assert float(out.alpha.abs().max()) == 0.0
+
+
+def test_depth_of_an_opaque_sheet() -> None:
+    grid = np.stack(np.meshgrid(np.linspace(-1, 1, 30), np.linspace(-1, 1, 30)), -1).reshape(-1, 2)
+    means = torch.as_tensor(np.column_stack([grid, np.full(len(grid), 2.5)]), dtype=torch.float32)
+    n = len(means)
+    quats = torch.tensor([1.0, 0, 0, 0]).repeat(n, 1)
+    scales = torch.tensor([0.08, 0.08, 0.001]).repeat(n, 1)
+    out = rasterize(
+        means, quats, scales, torch.full((n,), 0.95), torch.zeros(n, 1, 3), torch.eye(4), CAMERA, torch.ones(3)
+    )
+    centre = (CAMERA.height // 2, CAMERA.width // 2)
+    assert float(out.alpha[centre]) > 0.99
+    assert float(out.depth[centre] / out.alpha[centre]) == pytest.approx(2.5, abs=1e-3)
+
+
+def test_wrong_arguments() -> None:
+    *tensors, pose, background = _scene()
+    with pytest.raises(UsageError, match="backend 'metal'"):
+        rasterize(*tensors, pose, CAMERA, background, backend="metal")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="sh has shape"):
+        rasterize(*tensors[:4], torch.zeros(60, 5, 3), pose, CAMERA, background)
