@@ -1,0 +1,135 @@
+"""``paad inspect``: judge photos, one JSON line or table row each, as they come."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from paad.cli.arguments import add_false_alarm_rate, add_json
+from paad.cli.console import progress, say
+from paad.cli.models import add_model, facts_of, folder_for_output, load_model, settings_of, summary_of
+from paad.errors import DataError, PaadError
+
+if TYPE_CHECKING:
+    from paad.cli.photos import Photo
+    from paad.report.items import Item
+
+_EPILOG = """\
+exit codes: 0 photos were judged, whether or not there are defects; 3 the model cannot be used or no photo
+could be read; 1 something could not be written. A photo that cannot be read is a line with status "error".
+"""
+
+
+def configure(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
+    """Declare the arguments of ``paad inspect``."""
+    add_model(parser)
+    parser.add_argument(
+        "images", metavar="IMAGE", nargs="+", help="photos, folders of photos (with their subfolders), or patterns"
+    )
+    parser.add_argument("--out", metavar="DIR", type=Path, help="write anomaly maps, pictures and report.html there")
+    add_json(parser, "one JSON object a photo and line")
+    add_false_alarm_rate(parser)
+    parser.epilog = _EPILOG
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Judge every photo; raises only after the last one."""
+    from paad.cli.judging import Judge
+    from paad.cli.photos import find_photos
+
+    photos = find_photos(args.images)
+    out = folder_for_output(args.out) if args.out else None
+    detector = load_model(args)
+    judge = Judge(detector, args.false_alarm_rate, out, args.debug)
+    items: list[Item] = []
+    found: Counter[str] = Counter()
+    read = 0
+    with _writer(args.json, len(photos)) as write:
+        for photo in photos:
+            judged = judge(photo)
+            found[judged.record["status"]] += 1
+            read += judged.image is not None
+            write(judged.record)
+            if out is not None:
+                items.append(_item(photo, judged))
+    if out is not None:
+        report = _report(out / "report.html", args, detector, items)
+        say(f"report: {report}")
+    say(f"{len(photos)} photos: " + ", ".join(f"{n} {status}" for status, n in sorted(found.items())))
+    if read == 0:
+        raise DataError(f"none of {len(photos)} photos could be read; the lines above say why")
+    if judge.unsaved:
+        raise PaadError(f"{judge.unsaved} photos were judged, but their map or pictures could not be written to {out}")
+
+
+def _item(photo: Photo, judged: Any) -> Item:
+    from paad.report.items import make_item
+
+    return make_item(photo.path.name, judged.record, judged.image, judged.prediction)
+
+
+def _report(path: Path, args: argparse.Namespace, detector: Any, items: Sequence[Item]) -> Path:
+    from paad.report.inspect import Section, write_report
+
+    calibrated = any(item.record["threshold"] is not None for item in items)
+    section = Section(
+        name=str(getattr(detector, "about", {}).get("object", args.model.stem)),
+        method=detector.name,
+        items=items,
+        false_alarm_rate=args.false_alarm_rate if calibrated else None,
+        facts=facts_of(summary_of(detector)),
+        settings=settings_of(detector),
+    )
+    return write_report(path, [section])
+
+
+@contextlib.contextmanager
+def _writer(target: str | None, total: int) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """Where records go: JSON lines to standard output or to a file (whole or not at all), else a table's rows."""
+    if target is None:
+        print(_row("verdict", "score", "p-value", "pose", "regions", "photo"), flush=True)
+        yield lambda record: print(_table_row(record), flush=True)
+    elif target == "-":
+        yield lambda record: _line(record, sys.stdout)
+    else:
+        from paad.data.files import whole_file
+
+        with whole_file(target) as temporary, temporary.open("w", encoding="utf-8") as handle:
+            with progress("inspect") as report:
+                done = 0
+
+                def write(record: dict[str, Any]) -> None:
+                    nonlocal done
+                    done += 1
+                    _line(record, handle)
+                    report(done, total, record["image"])
+
+                yield write
+
+
+def _line(record: dict[str, Any], handle: TextIO) -> None:
+    handle.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
+    handle.flush()
+
+
+def _row(verdict: str, score: str, p_value: str, pose: str, regions: str, photo: str) -> str:
+    return f"{verdict:<8} {score:>9} {p_value:>8} {pose:>6}  {regions:<28} {photo}".rstrip()
+
+
+def _table_row(record: dict[str, Any]) -> str:
+    def number(key: str, digits: int) -> str:
+        return "-" if record[key] is None else f"{record[key]:.{digits}g}"
+
+    kinds = Counter(region["kind"] or "region" for region in record["regions"])
+    regions = ", ".join(f"{n} {kind}" for kind, n in kinds.items()) or "-"
+    row = _row(
+        record["status"], number("score", 4), number("p_value", 3), number("pose_quality", 2), regions, record["image"]
+    )
+    return f"{row}: {record['message']}" if record["message"] else row

@@ -1,0 +1,72 @@
+"""Opening models for a command: load, and say what the file tells of itself."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from paad.cli.arguments import add_device
+from paad.errors import UsageError
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Declare the positional MODEL and ``--device``."""
+    parser.add_argument("model", metavar="MODEL", type=Path, help="a model file written by 'paad fit'")
+    add_device(parser)
+
+
+def load_model(args: argparse.Namespace) -> Any:
+    """The fitted detector of ``args.model`` on ``args.device``.
+
+    Raises:
+        ModelFileError: the file is missing, cut, from a newer version or not one of ours.
+    """
+    from paad.detectors import load
+
+    return load(args.model, device=args.device)
+
+
+def summary_of(detector: Any) -> dict[str, Any]:
+    """What the detector says it learned: its ``summary()``, or nothing for detectors without one."""
+    tell = getattr(detector, "summary", None)
+    if tell is None:
+        return {}
+    told = tell()
+    return dict(told) if isinstance(told, Mapping) else {"summary": str(told)}
+
+
+def facts_of(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The plain values of a summary as (label, text), for people."""
+    return [
+        (key.replace("_", " "), f"{value:.4g}" if isinstance(value, float) else str(value))
+        for key, value in summary.items()
+        if isinstance(value, str | int | float)
+    ]
+
+
+def settings_of(detector: Any) -> dict[str, Any]:
+    """The model's raw record for engineers: method, configuration, where it comes from, what it learned."""
+    import dataclasses
+
+    config = getattr(detector, "config", None)
+    return {
+        "method": detector.name,
+        "config": dataclasses.asdict(config) if dataclasses.is_dataclass(config) else {},
+        "about": dict(getattr(detector, "about", {})),
+        "summary": summary_of(detector),
+    }
+
+
+def folder_for_output(path: Path) -> Path:
+    """Make ``path`` a folder.
+
+    Raises:
+        UsageError: a file of that name is in the way, or the folder cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--out {path}: cannot be made a folder ({error.strerror}); choose another") from error
+    return path
