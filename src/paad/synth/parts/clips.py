@@ -1,0 +1,146 @@
+"""Parts that join by other means than studs: clips, handles, bars' holders and hinges; and wedges, which point aside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import cos, pi, sin
+
+import numpy as np
+
+from paad.synth.parts.blocks import BRICK, PLATE, plate, tile
+from paad.synth.parts.kernel import BEVEL, extrude, frustum, revolve, stud
+from paad.synth.parts.shape import Shape, joints, moved_by, socket, turned
+from paad.types import Float64
+
+GRIP, JAW = 4.0, 6.6
+"""Radius of a bar, and of a clip around it."""
+
+
+def jaws(half: float = 4.0) -> Shape:
+    """A C-shaped clip around the x axis, open toward -z, with its joint."""
+    angles = np.linspace(pi * 0.30, 2 * pi - pi * 0.30, 15)
+    outer = [(-JAW * cos(t), JAW * sin(t)) for t in angles]
+    inner = [(-(GRIP + 0.1) * cos(t), (GRIP + 0.1) * sin(t)) for t in angles[::-1]]
+    return extrude([*outer, *inner], -half, half, 0.4) + joints(clips=[[[0, 0, 0], [1, 0, 0]]])
+
+
+def handle(half: float) -> Shape:
+    """A bar along x between two ears, held from +z."""
+    rod = revolve([(GRIP - 0.4, -half), (GRIP, 0.4 - half), (GRIP, half - 0.4), (GRIP - 0.4, half)], segments=16)
+    ear = revolve([(5.2, -1.5), (6, -0.8), (6, 0.8), (5.2, 1.5)], segments=16)
+    shape = rod.moved(turned("z", 90))
+    for side in (-1, 1):
+        shape = shape + ear.moved(turned("z", 90, (side * (half - 1.5), 0, 0)))
+        arm = frustum([(-1.8, -1.5, 1.5, 0, 13), (5.2, -1.5, 1.5, 0, 13)], bevel=0.4)
+        shape = shape + arm.moved(moved_by(side * (half - 1.5)))
+    return shape + joints(bars=[[[3.0 - half, 0, 0], [half - 3.0, 0, 0]]])
+
+
+def plate_with(tool: Shape, nx: int, on_end: bool) -> Shape:
+    """A 1 × nx plate that carries ``tool`` (a clip or handle along x) on its long side -z, or turned on its end +x."""
+    if on_end:
+        return plate(nx, 1) + tool.moved(turned("y", -90, (10.0 * nx + 10, 2, 0)))
+    return plate(nx, 1) + tool.moved(moved_by(0, 2, -20))
+
+
+def clip_stalk() -> Shape:
+    """Jaws on a short neck that reaches back to z = 10."""
+    neck = frustum([(-2.5, -4, 4, 5.5, 10.5), (5.5, -4, 4, 5.5, 10.5)], bevel=0.4)
+    return jaws() + neck
+
+
+def plate_with_upright_clip() -> Shape:
+    """1 × 1 plate with a clip in front (-z) for an upright bar."""
+    tool = clip_stalk_upright()
+    return plate(1, 1) + tool.moved(moved_by(0, 4, -17))
+
+
+def clip_stalk_upright() -> Shape:
+    """Jaws around the y axis, open toward -z."""
+    neck = frustum([(-3.6, -4, 4, 5.5, 7.5), (3.6, -4, 4, 5.5, 7.5)], bevel=0.4)
+    return jaws().moved(turned("z", 90)) + neck
+
+
+def tile_with_clip() -> Shape:
+    """1 × 1 tile with a clip on top for a bar along z."""
+    upward = jaws().moved(turned("x", -90)).moved(turned("y", 90, (0, -6, 0)))
+    return tile(1, 1) + frustum([(-1.5, -4, 4, -4, 4), (0.8, -4, 4, -4, 4)], bevel=0.3).bare() + upward
+
+
+def hinge_base() -> Shape:
+    """Lower half of the 1 × 2 hinge; its pivot lies along x, 10 LDU below the top."""
+    foot = frustum([(14.2, -20, 20, -10, 10), (24, -20, 20, -10, 10)], [(24, -16, 16, -6, 6), (18, -16, 16, -6, 6)])
+    back = frustum([(2, -16, 16, 3, 8), (15, -16, 16, 3, 10)])
+    return (
+        foot
+        + back.bare()
+        + Shape(back.vertices[:0], back.faces[:0], back.solids)
+        + _pivot()
+        + socket(-20, 20, -10, 10, 24)
+    )
+
+
+def hinge_top() -> Shape:
+    """Upper half of the 1 × 2 hinge: a plate with two knuckles."""
+    lid = frustum([(0, -20, 20, -10, 10), (2, -20, 20, -10, 10)], bevel=0.4)
+    knuckle = revolve([(3.6, -2), (4, -1.6), (4, 1.6), (3.6, 2)], segments=16).moved(turned("z", 90))
+    shape = lid + stud(-10) + stud(10)
+    for x in (-18.0, 18.0):
+        web = frustum([(1.5, x - 2, x + 2, -4, 2.5), (10, x - 2, x + 2, -4, 2.5)], bevel=0.4)
+        shape = shape + knuckle.moved(moved_by(x, 10)) + web
+    return shape + _pivot()
+
+
+def _pivot() -> Shape:
+    return joints(pivots=[[[0, 10, 0], [1, 0, 0]]])
+
+
+def outline_slab(outline: Sequence[tuple[float, float]], height: float) -> Shape:
+    """A slab of any (x, z) outline from y = 0 down to ``height``, recessed below along its rim."""
+    points = np.array(outline, dtype=float)
+    lying = extrude([(x, z) for x, z in points], 0, height, BEVEL)
+    # extrude works in (z, y) along x: turn its x into y, its z into x and its y into z.
+    swap: Float64 = np.array([[0, 0, 1.0, 0], [1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
+    return lying.moved(swap)
+
+
+def wedge_plate(outline: Sequence[tuple[float, float]], places: Sequence[tuple[float, float]]) -> Shape:
+    """A plate of any outline with studs at ``places`` (x, z), each of which also takes a stud from below."""
+    shape = outline_slab(outline, PLATE)
+    for x, z in places:
+        shape = shape + stud(x, 0, z) + socket(x - 10, x + 10, z - 10, z + 10, PLATE)
+    return shape
+
+
+def wing_right(length: int) -> Shape:
+    """A wing two studs wide at +z, one at -z; its straight side, with the studs, is at +x."""
+    z = 10.0 * length
+    return wedge_plate([(-20, z), (0, -z), (20, -z), (20, z)], [(10, 20.0 * k - z + 10) for k in range(length)])
+
+
+def wing_both() -> Shape:
+    """A wing four studs wide at +z, two at -z; four studs in the middle."""
+    outline = [(-38.5, 20), (-38.5, 17), (-20, -20), (20, -20), (38.5, 17), (38.5, 20)]
+    return wedge_plate(outline, [(x, z) for x in (-10, 10) for z in (-10, 10)])
+
+
+def cut_corner(n: int) -> Shape:
+    """A plate of n × n studs whose corner at +x, -z is cut off."""
+    half, cut = 10.0 * n, 20.0 if n == 2 else 10.0 * n + 10 * (n - 3) if n > 3 else 40.0
+    outline = [(-half, half), (-half, -half), (half - cut, -half), (half, cut - half), (half, half)]
+    grid = [20.0 * i - half + 10 for i in range(n)]
+    return wedge_plate(outline, [(x, z) for x in grid for z in grid if x - z <= 2 * half - cut - 5])
+
+
+def pointed_tile() -> Shape:
+    """A 2 × 3 tile with a point at -z."""
+    outline = [(-20, 30), (-20, -9), (0, -30), (20, -9), (20, 30)]
+    return outline_slab(outline, PLATE) + socket(-20, 20, -10, 30, PLATE)
+
+
+def wedge_right() -> Shape:
+    """A brick three studs long, two wide at +z and one at -z; its straight side, with the studs, is at +x."""
+    shape = outline_slab([(-20, 30), (0, -30), (20, -30), (20, 30)], BRICK)
+    for z in (-20.0, 0.0, 20.0):
+        shape = shape + stud(10, 0, z) + socket(0, 20, z - 10, z + 10, BRICK)
+    return shape + socket(-20, 0, 10, 30, BRICK)
