@@ -18,7 +18,7 @@ from paad.cli.models import add_model, facts_of, folder_for_output, load_model, 
 from paad.errors import DataError
 
 if TYPE_CHECKING:
-    from paad.report.inspect import Section
+    from paad.report.items import Section
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,7 @@ def configure(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
     add_model(parser)
     parser.add_argument("object", metavar="OBJECT_DIR", type=Path, help="the object's folder, with test/ in it")
     add_json(parser, "the figures as one JSON object")
-    parser.add_argument(
-        "--out", metavar="DIR", type=Path, help="write report.html, evaluate.json and photos.jsonl there"
-    )
+    parser.add_argument("--out", metavar="DIR", type=Path, help="write report.html and the figures there")
     add_false_alarm_rate(parser)
     parser.set_defaults(run=run)
 
@@ -76,8 +74,7 @@ def evaluate_object(
     from paad.cli.judging import Judge
     from paad.cli.photos import Photo
     from paad.metrics.summary import Evaluation
-    from paad.report.inspect import Section
-    from paad.report.items import make_item
+    from paad.report.items import Section, make_item
 
     queries = _spread(toy.test, most)
     if not queries:
@@ -98,7 +95,7 @@ def evaluate_object(
                 mask=mask,
                 pose=None if prediction is None else prediction.cam_from_world,
                 true_pose=true_poses.get(query.name),
-                status=judged.record["status"],
+                status="error" if prediction is None else prediction.status,
             )
             failed += judged.failed
             if prediction is not None:

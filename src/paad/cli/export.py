@@ -28,8 +28,6 @@ def run(args: argparse.Namespace) -> None:
     detector = load(args.model, device="cpu")
     field = getattr(detector, "field", None)
     if field is None:
-        raise UsageError(
-            f"{args.model}: the method {detector.name!r} learns no 3D field; only such models export to ply"
-        )
+        raise UsageError(f"{args.model}: the method {detector.name!r} learns no 3D field to export")
     write_ply(field, args.file)
     say(f"{args.file}: {args.file.stat().st_size / 1e6:.1f} MB")

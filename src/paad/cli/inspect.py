@@ -76,7 +76,8 @@ def _item(photo: Photo, judged: Any) -> Item:
 
 
 def _report(path: Path, args: argparse.Namespace, detector: Any, items: Sequence[Item]) -> Path:
-    from paad.report.inspect import Section, write_report
+    from paad.report.inspect import write_report
+    from paad.report.items import Section
 
     calibrated = any(item.record["threshold"] is not None for item in items)
     section = Section(
@@ -101,17 +102,20 @@ def _writer(target: str | None, total: int) -> Iterator[Callable[[dict[str, Any]
     else:
         from paad.data.files import whole_file
 
-        with whole_file(target) as temporary, temporary.open("w", encoding="utf-8") as handle:
-            with progress("inspect") as report:
-                done = 0
+        with (
+            whole_file(target) as temporary,
+            temporary.open("w", encoding="utf-8") as handle,
+            progress("inspect") as bar,
+        ):
+            done = 0
 
-                def write(record: dict[str, Any]) -> None:
-                    nonlocal done
-                    done += 1
-                    _line(record, handle)
-                    report(done, total, record["image"])
+            def write(record: dict[str, Any]) -> None:
+                nonlocal done
+                done += 1
+                _line(record, handle)
+                bar(done, total, record["image"])
 
-                yield write
+            yield write
 
 
 def _line(record: dict[str, Any], handle: TextIO) -> None:

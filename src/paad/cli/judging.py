@@ -1,4 +1,4 @@
-"""Judge photos one after another: read, predict, save the map and pictures. A photo that fails is a record, not an end."""
+"""Judge photos: read, predict, save the map and pictures. A photo that fails is a record, not an end."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Judged:
     @property
     def failed(self) -> bool:
         """Whether the record tells of an error instead of a judgement."""
-        return self.record["status"] == "error"
+        return bool(self.record["status"] == "error")
 
 
 class Judge:

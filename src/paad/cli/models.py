@@ -53,7 +53,9 @@ def settings_of(detector: Any) -> dict[str, Any]:
     config = getattr(detector, "config", None)
     return {
         "method": detector.name,
-        "config": dataclasses.asdict(config) if dataclasses.is_dataclass(config) else {},
+        "config": dataclasses.asdict(config)
+        if dataclasses.is_dataclass(config) and not isinstance(config, type)
+        else {},
         "about": dict(getattr(detector, "about", {})),
         "summary": summary_of(detector),
     }

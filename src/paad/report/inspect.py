@@ -12,7 +12,7 @@ import numpy as np
 from paad._version import __version__
 from paad.data.files import write_text
 from paad.report import pictures, summary
-from paad.report.items import Item, Section
+from paad.report.items import CLOSE_UPS, Item, Section
 
 MAX_PICTURED = 150
 """Photos shown with pictures, the most suspicious first; all others stand in the table of numbers."""
@@ -44,6 +44,7 @@ def write_report(path: str | Path, sections: Sequence[Section], title: str = "In
         sections=views,
         total=summary.counts([item for section in sections for item in section.items]),
         metric_rows=summary.METRIC_ROWS,
+        close_ups=CLOSE_UPS,
         made=dt.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
         version=__version__,
     )

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from paad.report import pictures
-from paad.types import Bool, Float32, Prediction, UInt8
+from paad.types import Bool, Float32, Prediction, Region, UInt8
 
 SIDE = 340
 """Longest side of the page's pictures, in pixels: 100 photos stay under 15 MB."""
@@ -27,8 +28,10 @@ class Item:
     Attributes:
         name: what the page calls the photo.
         record: the photo's record, with the keys of ``paad inspect --json``.
-        size: (width, height) of the photo in pixels; (0, 0) where it could not be read.
+        size: (width, height) of the image as it was judged, in pixels; (0, 0) where it could not be read.
         label: the known answer, "good" or a kind of defect; None where nobody knows.
+        box: x0, y0, x1, y1 of the part that the pictures show; a plain margin is cut off.
+        boxes: the regions' boxes in pixels of the image as it was judged, by falling peak.
         photo, reference, marked: JPEG data addresses; ``marked`` shows the true mask's outline where there is one.
         small: uint8 [h, w, 3], the photo under the heat overlay.
         map: float32 [h, w], the reduced anomaly map, or None.
@@ -40,6 +43,8 @@ class Item:
     record: Mapping[str, Any]
     size: tuple[int, int] = (0, 0)
     label: str | None = None
+    box: tuple[int, int, int, int] = (0, 0, 0, 0)
+    boxes: tuple[tuple[int, int, int, int], ...] = ()
     photo: str = ""
     reference: str = ""
     marked: str = ""
@@ -52,6 +57,11 @@ class Item:
     def status(self) -> str:
         """One of "ok", "defect", "unknown", "error"."""
         return str(self.record["status"])
+
+    @property
+    def strongest(self) -> list[Mapping[str, Any]]:
+        """The record's regions by falling peak, as the close-ups are numbered."""
+        return sorted(self.record["regions"], key=lambda region: -(region["peak"] or 0.0))
 
     @property
     def mistake(self) -> str:
@@ -107,29 +117,34 @@ def make_item(
         return Item(name, record, label=label)
     full = pictures.rgb8(image)
     size = (full.shape[1], full.shape[0])
-    small = pictures.thumbnail(full, SIDE)
-    marked = small if true_mask is None or not true_mask.any() else pictures.outline(small, true_mask)
+    reference = None if prediction is None or prediction.reference is None else pictures.rgb8(prediction.reference)
+    alike = [full] if reference is None or reference.shape != full.shape else [full, reference]
+    box = pictures.content_box(alike)
+    part = np.s_[box[1] : box[3], box[0] : box[2]]
+    small = pictures.thumbnail(full[part], SIDE)
     if prediction is None:
-        return Item(name, record, size, label, photo=pictures.data_uri(small))
-    reference = None if prediction.reference is None else pictures.rgb8(prediction.reference)
+        return Item(name, record, size, label, box, photo=pictures.data_uri(small))
+    marked = small if true_mask is None or not true_mask.any() else pictures.outline(small, true_mask[part])
     scale = prediction.extra.get("map_threshold")
+    regions = sorted(prediction.regions, key=lambda region: -region.peak)
     return Item(
         name=name,
         record=record,
         size=size,
         label=label,
+        box=box,
+        boxes=tuple(region.bbox for region in regions),
         photo=pictures.data_uri(small),
-        reference="" if reference is None else pictures.data_uri(pictures.thumbnail(reference, SIDE)),
+        reference="" if reference is None else pictures.data_uri(pictures.thumbnail(reference[part], SIDE)),
         marked=pictures.data_uri(marked),
         small=small,
-        map=pictures.shrink_map(prediction.map, SIDE),
+        map=pictures.shrink_map(prediction.map[part], SIDE),
         map_scale=None if scale is None else float(scale),
-        close_ups=_close_ups(full, reference, prediction),
+        close_ups=_close_ups(full, reference, regions[:CLOSE_UPS]),
     )
 
 
-def _close_ups(photo: UInt8, reference: UInt8 | None, prediction: Prediction) -> tuple[tuple[str, str, str], ...]:
-    strongest = sorted(prediction.regions, key=lambda r: -r.peak)[:CLOSE_UPS]
+def _close_ups(photo: UInt8, reference: UInt8 | None, regions: Sequence[Region]) -> tuple[tuple[str, str, str], ...]:
     same_size = reference is not None and reference.shape == photo.shape
     return tuple(
         (
@@ -139,5 +154,5 @@ def _close_ups(photo: UInt8, reference: UInt8 | None, prediction: Prediction) ->
             if same_size and reference is not None
             else "",
         )
-        for region in strongest
+        for region in regions
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -80,6 +81,27 @@ def outline(photo: UInt8, mask: Bool, colour: tuple[int, int, int] = (0, 170, 25
     painted = photo.copy()
     painted[around & ~fitted] = colour
     return painted
+
+
+def content_box(images: Sequence[UInt8], tolerance: int = 10, room: float = 0.06) -> tuple[int, int, int, int]:
+    """x0, y0, x1, y1 around what stands out from a plain margin in any of ``images`` (all of one size [H, W, 3]).
+
+    The box has the photo's proportions and some room; it is the whole photo where the margin is not plain.
+    """
+    height, width = images[0].shape[:2]
+    busy = np.zeros((height, width), bool)
+    for image in images:
+        border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
+        middle = np.median(border, axis=0).astype(np.int16)
+        busy |= (np.abs(image.astype(np.int16) - middle) > tolerance).any(axis=2)
+    rows, columns = np.flatnonzero(busy.any(axis=1)), np.flatnonzero(busy.any(axis=0))
+    if not rows.size:
+        return 0, 0, width, height
+    share = max((rows[-1] + 1 - rows[0]) / height, (columns[-1] + 1 - columns[0]) / width) + 2 * room
+    box_height, box_width = round(min(share, 1.0) * height), round(min(share, 1.0) * width)
+    top = int(np.clip((rows[0] + rows[-1] + 1 - box_height) // 2, 0, height - box_height))
+    left = int(np.clip((columns[0] + columns[-1] + 1 - box_width) // 2, 0, width - box_width))
+    return left, top, left + box_width, top + box_height
 
 
 def crop_square(image: UInt8, bbox: tuple[int, int, int, int], side: int, least: int = 48) -> UInt8:

@@ -63,7 +63,7 @@ def answers(items: Sequence[Item]) -> dict[str, int] | None:
 
 
 def score_plot(items: Sequence[Item]) -> dict[str, Any] | None:
-    """Dots of the scores on one axis (0 to 1000), the threshold, and the row each dot stands in."""
+    """Dots of the scores on one axis (100 to 980), the threshold, and the row each dot stands in."""
     dots = [(float(i.record["score"]), i) for i in items if _finite(i.record.get("score"))]
     if len(dots) < 2:
         return None
@@ -73,7 +73,7 @@ def score_plot(items: Sequence[Item]) -> dict[str, Any] | None:
     span = (high - low) or 1.0
 
     def place(value: float) -> float:
-        return round(20 + 960 * (value - low) / span, 1)
+        return round(100 + 880 * (value - low) / span, 1)
 
     rows = ["good", "defective"] if any(i.label is not None for _, i in dots) else ["all photos"]
     return {
@@ -99,7 +99,7 @@ def _number(value: Any, digits: int = 4) -> str:
 
 def _percent(value: Any) -> str:
     """A share in [0, 1] as percent; a dash for None and nan."""
-    return f"{100 * value:.4g} %" if _finite(value) else "–"
+    return f"{100 * value:.{2 if value < 1 else 0}f} %" if _finite(value) else "–"
 
 
 def _seconds(value: Any) -> str:
