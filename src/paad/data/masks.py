@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from paad.data.images import PIXEL_LIMIT, load_image
 from paad.errors import DataError
-from paad.types import Bool, Float32, Float64, UInt8
+from paad.types import Bool, Float32, UInt8
 
 _NOISE_FLOOR = np.float32(0.35)  # Lab units: an eighth of a just noticeable difference, one grey level of 8 bits
 _SIGMAS = 4.5  # a pixel of pure noise is farther away once in 5,000 (chi, 3 degrees of freedom)
-_RINGING = np.float32(0.04)  # within a JPEG block of a strong edge, less than this share of it is ringing
+_RINGING = np.float32(0.12)  # near a strong edge, less than this share of it may be JPEG's ringing
 _SHADOW_DEEPEST = 0.35  # of the background's lightness; deeper shadows are rarely soft
+_SHADOW_OPEN = 0.3  # share of a shadow's outline that borders on plain background
+_SHADOW_SLOPE = 0.14  # share of its depth that a shadow falls in a pixel of 400; a sharp outline is twice as steep
 _SHADOW_OPEN = 0.3  # share of a shadow's outline that borders on plain background
 _SHADOW_SLOPE = 1.2  # Lab lightness a pixel in an image of 400 pixels; the outline of an object is steeper
 
@@ -72,28 +76,40 @@ def estimate_mask(image: UInt8) -> MaskEstimate:
             f"image is {image.dtype} {list(image.shape)}; it must be uint8 [H, W, 3], at least 16x16 pixels"
         )
     lab = cv2.cvtColor(image.astype(np.float32) * np.float32(1 / 255), cv2.COLOR_RGB2Lab)
-    ring = _border_ring(*image.shape[:2])
-    surface, noise, plain = _background_surface(lab, ring)
+    surface, noise, plain = _background_surface(lab)
+    lab = np.stack(cv2.split(lab))
     difference = lab - surface
-    far = _distance(difference, np.maximum(noise, _NOISE_FLOOR))
+    far = _length(difference, np.maximum(noise, _NOISE_FLOOR))
     found = far > _SIGMAS
     if float(noise.max()) > _NOISE_FLOOR:
-        calm = cv2.medianBlur(difference, 5)
-        calm_noise = _spread(calm[ring])
-        found |= _distance(calm, np.maximum(calm_noise, _NOISE_FLOOR)) > _SIGMAS
-    found &= far > _RINGING * cv2.dilate(far, np.ones((9, 9), np.uint8))
-    found &= ~_shadow(difference, lab[..., 0] - difference[..., 0], noise, found)
-    found = _without_specks(found)
-    background = np.median(image[ring], axis=0).astype(np.float32) / np.float32(255.0)
-    return MaskEstimate(_soft_edge(found, far), _confidence(found, far, noise, plain), background)
+        difference = np.stack([cv2.medianBlur(plane, 5) for plane in difference])
+        noise = _spread(_border(difference.transpose(1, 2, 0)))
+        found |= _length(difference, np.maximum(noise, _NOISE_FLOOR)) > _SIGMAS
+    mask = np.zeros(found.shape, np.float32)
+    confidence = 0.0
+    x, y, w, h = cv2.boundingRect(found.view(np.uint8))
+    if w and h:
+        box = (slice(max(0, y - 2), y + h + 2), slice(max(0, x - 2), x + w + 2))
+        found, far, difference = found[box], far[box], difference[:, box[0], box[1]]
+        found &= ~_ringing(difference, far, found, np.maximum(noise, _NOISE_FLOOR))
+        found &= ~_shadow(difference, lab[0][box] - difference[0], noise, found, min(mask.shape))
+        found = _without_specks(found, far > 2.0 * _SIGMAS, mask.size)
+        mask[box] = _soft_edge(found, far)
+        confidence = _confidence(found, far, noise) * _ramp(plain, 0.5, 0.85) * _plausible_area(mask)
+    background = np.median(_border(image), axis=0).astype(np.float32) / np.float32(255.0)
+    return MaskEstimate(mask, confidence, background)
 
 
-def _border_ring(height: int, width: int) -> Bool:
-    """The outermost 2 % of the picture, at least 2 pixels wide; bool [H, W]."""
-    ring = np.ones((height, width), bool)
-    margin = max(2, round(0.02 * min(height, width)))
-    ring[margin:-margin, margin:-margin] = False
-    return ring
+def _border(array: NDArray[Any]) -> NDArray[Any]:
+    """About 2,000 pixels [N, C] of the outermost 2 % of [H, W, C], at least 2 pixels wide."""
+    m = max(2, round(0.02 * min(array.shape[:2])))
+    parts = (array[:m], array[-m:], array[m:-m, :m], array[m:-m, -m:])
+    border = np.concatenate([part.reshape(-1, array.shape[2]) for part in parts])
+    return border[:: max(1, len(border) // 2000)]
+
+
+def _square(side: int) -> UInt8:
+    return np.ones((side, side), np.uint8)
 
 
 def _spread(values: Float32) -> Float32:
@@ -101,109 +117,136 @@ def _spread(values: Float32) -> Float32:
     return np.asarray(1.4826 * np.median(np.abs(values), axis=0), np.float32)
 
 
-def _distance(difference: Float32, noise: Float32) -> Float32:
-    """Length of ``difference`` [..., 3] in units of ``noise`` [3]."""
-    scaled = difference * (np.float32(1.0) / noise)
-    return np.asarray(np.sqrt(np.einsum("...c,...c->...", scaled, scaled)), np.float32)
+def _length(difference: Float32, noise: Float32) -> Float32:
+    """Length [H, W] of ``difference`` [3, H, W] in units of ``noise`` [3]."""
+    one, two, three = (cv2.multiply(plane, 1.0 / float(n)) for plane, n in zip(difference, noise))
+    return np.asarray(cv2.magnitude(cv2.magnitude(one, two), three))
 
 
-def _background_surface(lab: Float32, ring: Bool) -> tuple[Float32, Float32, float]:
-    """The background's Lab colour ([3], or [H, W, 3] where it is not constant), its noise [3], and the share of the
-    ring that belongs to it. Outliers (an object that crosses the border) are left out of the fit."""
-    height, width = ring.shape
-    rows, columns = np.nonzero(ring)
-    step = max(1, len(rows) // 4000)
-    rows, columns = rows[::step], columns[::step]
-    samples = lab[rows, columns]
+def _background_surface(lab: Float32) -> tuple[Float32, Float32, float]:
+    """The background's Lab colour ([3, 1, 1], or [3, H, W] where it is not constant), its noise [3], and the share of
+    the border that belongs to it. Outliers (an object that crosses the border) are left out of the fit."""
+    samples = _border(lab)
     colour = np.median(samples, axis=0).astype(np.float32)
     noise = _spread(samples - colour)
-    if float(noise.max()) > 2 * _NOISE_FLOOR:
-        basis = _quadratic(rows / height, columns / width)
-        inside = np.ones(len(rows), bool)
-        for _ in range(5):
-            weights, *_ = np.linalg.lstsq(basis[inside], samples[inside], rcond=None)
-            residual = (samples - basis @ weights).astype(np.float32)
-            noise = _spread(residual)
-            inside = _distance(residual, np.maximum(noise, _NOISE_FLOOR)) < _SIGMAS
-            if inside.sum() < 100:
-                break
-        y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-        surface = (_quadratic(y / height, x / width) @ weights).astype(np.float32)
-        low, high = samples.min(axis=0) - 5.0, samples.max(axis=0) + 5.0
-        return np.clip(surface, low, high), noise, float(inside.mean())
-    inside = _distance(samples - colour, np.maximum(noise, _NOISE_FLOOR)) < _SIGMAS
-    return colour, noise, float(inside.mean())
+    if float(noise.max()) <= 2 * _NOISE_FLOOR:
+        inside = np.linalg.norm((samples - colour) / np.maximum(noise, _NOISE_FLOOR), axis=1) < _SIGMAS
+        return colour[:, None, None], _heavier(noise, samples[inside] - colour), float(inside.mean())
+    height, width = lab.shape[:2]
+    y, x = np.linspace(-1, 1, height, dtype=np.float32), np.linspace(-1, 1, width, dtype=np.float32)
+    grid = np.stack(np.broadcast_arrays(y[:, None], x[None]), axis=-1)
+    v, u = _border(grid).T
+    basis = np.stack([np.ones_like(u), u, u * u, v, v * v, u * v], axis=-1)
+    inside = np.ones(len(samples), bool)
+    for _ in range(4):
+        # Normal equations: six well-scaled unknowns.
+        some = basis[inside]
+        weights = np.linalg.solve(some.T @ some + 1e-3 * np.eye(6, dtype=np.float32), some.T @ samples[inside])
+        residual = samples - basis @ weights
+        noise = _spread(residual)
+        inside = np.linalg.norm(residual / np.maximum(noise, _NOISE_FLOOR), axis=1) < _SIGMAS
+    # In the middle of the picture the fit extrapolates: keep it near what the border shows.
+    low, high = samples[inside].min(axis=0) - 5.0, samples[inside].max(axis=0) + 5.0
+    planes = []
+    for c, (one, u1, u2, v1, v2, uv) in enumerate(weights.T):
+        plane = (one + u1 * x + u2 * x * x)[None] + (v1 * y + v2 * y * y)[:, None] + (uv * y)[:, None] * x
+        planes.append(cv2.min(cv2.max(plane.astype(np.float32), float(low[c])), float(high[c])))
+    return np.stack(planes), _heavier(noise, residual[inside]), float(inside.mean())
 
 
-def _quadratic(y: Float64, x: Float64) -> Float64:
-    return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
+def _heavier(noise: Float32, residual: Float32) -> Float32:
+    """The robust noise [3], or the standard deviation of what lies inside where its tails are heavier (JPEG)."""
+    return np.maximum(noise, residual.std(axis=0)).astype(np.float32) if len(residual) else noise
 
 
-def _shadow(difference: Float32, background: Float32, noise: Float32, found: Bool) -> Bool:
-    """Pixels of ``found`` that are a soft cast shadow; bool [H, W].
+def _ringing(difference: Float32, far: Float32, found: Bool, noise: Float32) -> Bool:
+    """Pixels of ``found`` that are JPEG's ringing beside a strong edge: weak, and without a colour of their own, for
+    ringing swings about the background while a pale part of the object differs from it in one direction."""
+    weak = far < _RINGING * cv2.dilate(far, _square(17))
+    if not (weak & found).any():
+        return np.zeros_like(found)
+    share = weak.astype(np.float32)
+    count = np.maximum(cv2.blur(share, (7, 7)), 1e-6)
+    mean = np.stack([cv2.blur(plane * share, (7, 7)) / count for plane in difference])
+    return np.asarray(weak & (_length(mean, noise) < _SIGMAS))
+
+
+def _shadow(difference: Float32, background: Float32, noise: Float32, found: Bool, side: int) -> Bool:
+    """Pixels of ``found`` that are a soft cast shadow; bool [H, W]. ``side``: the whole picture's shorter side.
 
     A shadow is the background with less light: darker, not more colourful, nowhere steep, and it borders on plain
     background along a good part of its outline without a step. ``background`` is the background's lightness.
     """
-    height, width = found.shape
-    fall = -difference[..., 0]
-    shift = np.abs(difference[..., 1:]).max(axis=2)
+    fall = -difference[0]
+    shift = cv2.max(np.abs(difference[1]), np.abs(difference[2]))
     neutral = found & (fall > 0) & (fall < _SHADOW_DEEPEST * background) & (shift < 2.0 + 3.0 * noise[1:].max())
-    if not neutral.any():
-        return np.asarray(neutral)
-    smooth = cv2.GaussianBlur(fall, (0, 0), 1.5)
-    slope = np.hypot(cv2.Sobel(smooth, -1, 1, 0, scale=0.125), cv2.Sobel(smooth, -1, 0, 1, scale=0.125))
-    gentle = neutral & (slope < _SHADOW_SLOPE * 400.0 / min(height, width) + noise[0] / 3.0)
-    count, labels = cv2.connectedComponents(gentle.astype(np.uint8), connectivity=4)
-    around = cv2.dilate(labels.astype(np.float32), np.ones((3, 3), np.uint8)).astype(np.int32)
-    rim = (around > 0) & (labels == 0)
-    outline = np.bincount(around[rim], minlength=count)
-    open_ground = np.bincount(around[rim & ~found], minlength=count)
-    area = np.bincount(labels.ravel(), minlength=count)
-    is_shadow = (open_ground > _SHADOW_OPEN * outline) & (area > 2e-4 * height * width)
-    is_shadow[0] = False
-    shadow = is_shadow[labels]
+    nothing = np.zeros_like(found)
+    smallest = 2e-4 * side * side
+    if neutral.sum() < smallest:
+        return nothing
+    blur = 1.5 * side / 400.0
+    smooth = cv2.GaussianBlur(fall, (0, 0), blur)
+    slope = cv2.magnitude(
+        cv2.Sobel(smooth, cv2.CV_32F, 1, 0, scale=0.125), cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=0.125)
+    )
+    depth = cv2.dilate(smooth, _square(2 * round(3.0 * blur) + 1))
+    gentle = neutral & (slope < _SHADOW_SLOPE * 400.0 / side * depth + noise[0] / 6.0)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(gentle.astype(np.uint8), connectivity=4)
+    large = stats[:, cv2.CC_STAT_AREA] >= smallest
+    large[0] = False
+    if not large.any():
+        return nothing
+    labels = labels.astype(np.float32)
+    around = np.where(gentle, np.float32(0.0), cv2.dilate(labels, _square(3)))
+    outline = np.bincount(around[around > 0].astype(np.int32), minlength=count)
+    open_ground = np.bincount(around[(around > 0) & ~found].astype(np.int32), minlength=count)
+    shadow = (large & (open_ground > _SHADOW_OPEN * outline))[labels.astype(np.int32)]
     if not shadow.any():
-        return np.asarray(shadow)
+        return nothing
     # The slope was measured on a blurred image: take back the strip of shadow along the object, where it is as dark.
     near = cv2.blur(shadow.astype(np.float32), (9, 9))
     level = cv2.blur(np.where(shadow, fall, np.float32(0.0)), (9, 9)) / np.maximum(near, 1e-6)
     return np.asarray(shadow | (neutral & (near > 0) & (np.abs(fall - level) < 3.0 + 3.0 * noise[0])))
 
 
-def _without_specks(found: Bool) -> Bool:
-    """Drop pieces and close holes that are smaller than noise makes them (4 pixels of a 400x400 picture)."""
-    smallest = max(4, round(2.5e-5 * found.size))
-    for value, connectivity in ((True, 8), (False, 4)):
-        _, labels, stats, _ = cv2.connectedComponentsWithStats(
-            (found == value).astype(np.uint8), connectivity=connectivity, ltype=cv2.CV_32S
-        )
-        small = stats[:, cv2.CC_STAT_AREA] < smallest
-        small[0] = False
-        if small.any():
-            found = np.where(small[labels], not value, found)
-    return found
+def _without_specks(found: Bool, strong: Bool, picture: int) -> Bool:
+    """Drop pieces and close holes of a few pixels, and larger pieces that are weak all over: noise makes such.
+
+    ``picture``: the number of pixels of the whole picture; 4 pixels are few in one of 400x400.
+    """
+    few = max(4, round(2.5e-5 * picture))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(found.view(np.uint8), connectivity=8)
+    area = stats[:, cv2.CC_STAT_AREA]
+    has_strong = np.zeros(count, bool)
+    has_strong[labels[found & strong]] = True
+    keep = (area >= few) & (has_strong | (area >= 40 * few))
+    keep[0] = False
+    found = keep[labels]
+    _, labels, stats, _ = cv2.connectedComponentsWithStats((~found).view(np.uint8), connectivity=4)
+    hole = stats[:, cv2.CC_STAT_AREA] < few
+    hole[0] = False
+    return np.asarray(found | hole[labels])
 
 
 def _soft_edge(found: Bool, far: Float32) -> Float32:
     """1 inside; at the outline the pixel's distance from the background as a share of its neighbourhood's."""
-    square = np.ones((3, 3), np.uint8)
-    core = cv2.erode(found.astype(np.uint8), square, borderType=cv2.BORDER_REPLICATE) > 0
-    share = np.clip(far / np.maximum(cv2.dilate(far, square), 1e-6), 0.0, 1.0)
+    core = cv2.erode(found.astype(np.uint8), _square(3)) > 0
+    share = cv2.min(far / np.maximum(cv2.dilate(far, _square(3)), 1e-6), 1.0)
     return np.where(core, np.float32(1.0), np.where(found, share, np.float32(0.0))).astype(np.float32)
 
 
-def _confidence(found: Bool, far: Float32, noise: Float32, plain: float) -> float:
-    """Product of what speaks for the mask, each in [0, 1]."""
-    area = float(found.mean())
-    if area == 0.0:
+def _confidence(found: Bool, far: Float32, noise: Float32) -> float:
+    """In [0, 1]: falls with the noise, and with the share of the outline that hardly differs from the background."""
+    outline = found & (cv2.erode(found.astype(np.uint8), _square(3)) == 0)
+    if not outline.any():
         return 0.0
-    square = np.ones((3, 3), np.uint8)
-    outline = found & (cv2.erode(found.astype(np.uint8), square) == 0)
-    contrast = cv2.dilate(far, np.ones((5, 5), np.uint8))[outline]
-    weak = float((contrast < 2.0 * _SIGMAS).mean())
-    quiet = _ramp(float(np.linalg.norm(noise)), 9.0, 4.0)
-    return quiet * _ramp(plain, 0.5, 0.85) * _ramp(area, 0.95, 0.8) * _ramp(area, 0.0, 4e-4) * (1.0 - weak)
+    contrast = cv2.dilate(far, _square(5))[outline]
+    return _ramp(float(np.linalg.norm(noise)), 9.0, 4.0) * float((contrast > 2.0 * _SIGMAS).mean())
+
+
+def _plausible_area(mask: Float32) -> float:
+    area = float(mask.mean())
+    return _ramp(area, 0.95, 0.8) * _ramp(area, 0.0, 4e-4)
 
 
 def _ramp(value: float, zero: float, one: float) -> float:
