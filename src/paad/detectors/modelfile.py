@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 
 from paad._version import __version__
 from paad.data.files import whole_file
-from paad.errors import ModelFileError
+from paad.errors import ModelFileError, PaadError
 
 FORMAT = "paad-model"
 FORMAT_VERSION = 1
@@ -24,14 +24,20 @@ def write_model(path: str | Path, tensors: Mapping[str, NDArray[Any]], manifest:
     """Write tensors and a JSON-able manifest to one file, whole or not at all; returns the path.
 
     The keys "format", "format_version" and "paad_version" are added to the manifest.
+
+    Raises:
+        PaadError: the folder cannot be written or the disk is full.
     """
     full = {"format": FORMAT, "format_version": FORMAT_VERSION, "paad_version": __version__, **manifest}
     with whole_file(path) as temporary:
-        save_file(
-            {name: np.ascontiguousarray(array) for name, array in tensors.items()},
-            str(temporary),
-            metadata={"paad": json.dumps(full)},
-        )
+        try:
+            save_file(
+                {name: np.ascontiguousarray(array) for name, array in tensors.items()},
+                str(temporary),
+                metadata={"paad": json.dumps(full)},
+            )
+        except SafetensorError as error:  # a full disk reaches us in this dress
+            raise PaadError(f"{path}: not written ({error}); free some space or choose another place") from error
     return Path(path)
 
 
