@@ -19,9 +19,7 @@ _SIGMAS = 4.5  # a pixel of pure noise is farther away once in 5,000 (chi, 3 deg
 _RINGING = np.float32(0.12)  # near a strong edge, less than this share of it may be JPEG's ringing
 _SHADOW_DEEPEST = 0.35  # of the background's lightness; deeper shadows are rarely soft
 _SHADOW_OPEN = 0.3  # share of a shadow's outline that borders on plain background
-_SHADOW_SLOPE = 0.14  # share of its depth that a shadow falls in a pixel of 400; a sharp outline is twice as steep
-_SHADOW_OPEN = 0.3  # share of a shadow's outline that borders on plain background
-_SHADOW_SLOPE = 1.2  # Lab lightness a pixel in an image of 400 pixels; the outline of an object is steeper
+_SHADOW_SLOPE = 0.12  # share of its depth that a shadow falls in a pixel of 400; a sharp outline is twice as steep
 
 
 @dataclass(frozen=True)
