@@ -136,4 +136,5 @@ def _table_row(record: dict[str, Any]) -> str:
     row = _row(
         record["status"], number("score", 4), number("p_value", 3), number("pose_quality", 2), regions, record["image"]
     )
-    return f"{row}: {record['message']}" if record["message"] else row
+    message = str(record["message"]).removeprefix(f"{record['image']}: ")
+    return f"{row}: {message}" if message else row

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paad.data.images import SUFFIXES
+from paad.data.listing import NaturalKey, natural_key
 
 
 @dataclass(frozen=True)
@@ -44,20 +45,8 @@ def _expand(argument: str) -> Iterator[Path]:
         yield path
 
 
-def _natural(path: Path) -> list[tuple[int, int, str]]:
-    """A sort key by which photo 10 comes after photo 9."""
-    parts: list[tuple[int, int, str]] = []
-    for part in path.parts:
-        digits = ""
-        for letter in part + "\0":
-            if letter.isdecimal():
-                digits += letter
-                continue
-            if digits:
-                parts.append((0, int(digits), digits))
-                digits = ""
-            parts.append((1, 0, letter))
-    return parts
+def _natural(path: Path) -> tuple[NaturalKey, str]:
+    return natural_key(path.as_posix()), str(path)
 
 
 def _unique_stems(paths: Sequence[Path]) -> list[str]:

@@ -19,6 +19,7 @@ CLOSE_UPS = 3
 """Regions of a photo that are shown enlarged, the strongest first."""
 
 CLOSE_UP_SIDE = 150
+CLOSE_UP_BYTES = 5_000
 
 
 @dataclass(frozen=True)
@@ -149,8 +150,8 @@ def _close_ups(photo: UInt8, reference: UInt8 | None, regions: Sequence[Region])
     return tuple(
         (
             region.kind or "region",
-            pictures.data_uri(pictures.crop_square(photo, region.bbox, CLOSE_UP_SIDE)),
-            pictures.data_uri(pictures.crop_square(reference, region.bbox, CLOSE_UP_SIDE))
+            pictures.data_uri(pictures.crop_square(photo, region.bbox, CLOSE_UP_SIDE), CLOSE_UP_BYTES),
+            pictures.data_uri(pictures.crop_square(reference, region.bbox, CLOSE_UP_SIDE), CLOSE_UP_BYTES)
             if same_size and reference is not None
             else "",
         )

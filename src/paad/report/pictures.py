@@ -115,8 +115,11 @@ def crop_square(image: UInt8, bbox: tuple[int, int, int, int], side: int, least:
     return np.asarray(part.resize((side, side), Image.Resampling.LANCZOS))
 
 
-def data_uri(image: UInt8, quality: int = 85) -> str:
-    """``image`` [H, W, 3] as a JPEG ``data:`` address."""
-    memory = io.BytesIO()
-    Image.fromarray(image).save(memory, format="JPEG", quality=quality, optimize=True)
+def data_uri(image: UInt8, most: int = 20_000) -> str:
+    """``image`` [H, W, 3] as a JPEG ``data:`` address; its quality falls, in steps, until it has ``most`` bytes."""
+    for quality in (85, 70, 50, 30, 10):
+        memory = io.BytesIO()
+        Image.fromarray(image).save(memory, format="JPEG", quality=quality, optimize=True)
+        if memory.tell() <= most:
+            break
     return "data:image/jpeg;base64," + base64.b64encode(memory.getvalue()).decode("ascii")
