@@ -1,4 +1,4 @@
-"""Parts as meshes: the real LDraw geometry where a library is at hand, else parametric shapes under the same numbers."""
+"""Parts as meshes: the real LDraw geometry where a library is at hand, else parametric shapes of the same numbers."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def part_shape(part: str) -> Shape:
 
 @functools.cache
 def part_mesh(part: str, library: Path | None = None) -> Mesh:
-    """The mesh of a part: the library's geometry when it has the part, else the parametric one. Cached; do not write to it.
+    """The mesh of a part: the library's geometry when it has the part, else the parametric one; cached, do not write.
 
     Raises:
         UsageError: neither knows the part; the message lists near numbers.

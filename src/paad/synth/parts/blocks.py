@@ -5,8 +5,8 @@ A part's origin is the middle of its top, studs left out, as in the LDraw librar
 
 from __future__ import annotations
 
-from paad.synth.parts.kernel import BEVEL, cylinder, extrude, frustum, grid, revolve, stud, studs, tube
-from paad.synth.parts.shape import Shape, joints, moved_by, socket, turned
+from paad.synth.parts.kernel import BEVEL, cylinder, extrude, frustum, grid, revolve, slab, stud, studs, tube
+from paad.synth.parts.shape import Shape, moved_by, socket, turned
 
 BRICK, PLATE = 24.0, 8.0
 WALL, ROOF = 4.0, 4.0
@@ -117,12 +117,12 @@ def grille() -> Shape:
 def tooth(vertical: bool) -> Shape:
     """1 × 1 plate with a pointed tooth: hanging down in front of -z, or lying ahead along -z."""
     base = body(1, 1, PLATE) + stud()
+    claw: list[tuple[float, float]]
     if vertical:
-        claw = [(-10, 0), (-10, 8), (-12.5, 18), (-16, 24), (-17.5, 20), (-18, 10), (-16, 3), (-13, 0)]
-    else:
-        claw = [(-9, 0), (-9, 8), (-16, 7), (-22, 4.5), (-26, 0.5), (-22, -0.3), (-15, 0)]
-    half = 7.0 if vertical else 5.0
-    return base + extrude(claw, -half, half, 1.2)
+        claw = [(-9, 0), (-9, 8), (-9.5, 24), (-12, 24), (-15.5, 19), (-17.5, 12), (-18, 1.0), (-17, 0)]
+        return base + extrude(claw, -9.5, 9.5, 1.2)
+    claw = [(-9, 0), (-9, 8), (-30, 8), (-30, 6), (-24, 3), (-17, 1), (-12, 0)]
+    return base + extrude(claw, -5, 5, 1.2)
 
 
 def tile_with_round_end() -> Shape:
@@ -130,9 +130,7 @@ def tile_with_round_end() -> Shape:
     from math import cos, pi, sin
 
     arc = [(10 * sin(t), -10 * cos(t)) for t in [pi / 2 - k * pi / 12 for k in range(13)]]
-    outline = [(-10.0, 10.0), (10.0, 10.0), *arc]
-    lying = extrude([(a, b) for a, b in outline], 0, PLATE, 0.5)
-    return lying.moved(turned("z", 90)).moved(turned("y", 90)) + socket(-10, 10, -10, 10, PLATE)
+    return slab([(-10, 10), (10, 10), *arc], PLATE) + socket(-10, 10, -10, 10, PLATE)
 
 
 def log_brick(nx: int) -> Shape:
@@ -141,4 +139,4 @@ def log_brick(nx: int) -> Shape:
     core = frustum([(0, -x, x, -7, 7), (24, -x, x, -7, 7)], [(24, 4 - x, x - 4, -6, 6), (4, 4 - x, x - 4, -6, 6)])
     bulge = revolve([(4.5, -x), (6, 0.8 - x), (6, x - 0.8), (4.5, x)], segments=16).moved(turned("z", 90))
     sides = [bulge.moved(moved_by(0, y, z)) for y in (6, 18) for z in (-3.9, 3.9)]
-    return sum(sides, core) + studs(grid(nx), [0.0]) + socket(-x, x, -10, 10, 24) + joints()
+    return sum(sides, core) + studs(grid(nx), [0.0]) + socket(-x, x, -10, 10, 24)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from paad.synth.parts import blocks, clips, rounds, slopes
-from paad.synth.parts.shape import Shape, moved_by, turned
+from paad.synth.parts.shape import Shape
 
 Maker = Callable[[], Shape]
 Entry = tuple[str, Maker]
@@ -19,14 +19,15 @@ PLATES = {
     "3022": (2, 2), "3021": (3, 2), "3020": (4, 2), "3795": (6, 2), "11212": (3, 3), "3031": (4, 4), "3032": (6, 4),
 }  # fmt: skip
 TILES = {
-    "3070b": (1, 1), "3069b": (2, 1), "63864": (3, 1), "2431": (4, 1), "3068b": (2, 2), "26603": (3, 2), "87079": (4, 2),
+    "3070b": (1, 1), "3069b": (2, 1), "63864": (3, 1), "2431": (4, 1), "3068b": (2, 2),
+    "26603": (3, 2), "87079": (4, 2),
 }  # fmt: skip
 
 ALIASES = {
     "3023b": "3023", "3040": "3040b", "3044": "3044b", "3062": "3062b", "3068": "3068b", "3069": "3069b",
     "3070": "3070b", "3660a": "3660", "3660b": "3660", "3665a": "3665", "3665b": "3665", "3747a": "3747",
     "3747b": "3747", "4287a": "4287", "4287c": "4287", "3684a": "3684", "60481a": "60481", "4032a": "4032",
-    "4073": "6141", "3942c": "3942b", "30367b": "30367", "553": "30367", "4150": "14769", "85080": "3063b",
+    "4073": "6141", "3942c": "3942b", "30367b": "30367", "553": "30367", "4150": "14769",
     "4085c": "4085", "4085b": "4085", "6019": "61252", "15712": "2555", "50746": "54200", "30039": "3070b",
     "3794a": "3794b", "15573": "3794b", "3048b": "3048", "43722a": "43722", "43723a": "43723", "41769a": "41769",
     "41770a": "41770", "35381": "98138", "63965": "87994", "4589b": "4589", "2412": "2412b", "6143": "3941",
@@ -92,16 +93,14 @@ SLOPES: dict[str, Entry] = {
     "3688": ("Slope 75 2 x 2 x 2 on four sides", slopes.pyramid),
     "54200": ("Slope 31 1 x 1 x 2/3", lambda: slopes.cheese(1)),
     "85984": ("Slope 31 1 x 2 x 2/3", lambda: slopes.cheese(2)),
-    "11477": ("Slope curved 2 x 1 x 2/3", lambda: slopes.curved(1, 40, -16, 0, 4)),
-    "15068": ("Slope curved 2 x 2 x 2/3", lambda: slopes.curved(2, 40, -16, 0, 4)),
-    "50950": ("Slope curved 3 x 1", lambda: slopes.curved(1, 60, 0, 24, 4)),
-    "61678": ("Slope curved 4 x 1", lambda: slopes.curved(1, 80, 0, 24, 4)),
-    "93606": ("Slope curved 4 x 2", lambda: slopes.curved(2, 80, 0, 24, 4)),
-    "93273": ("Slope curved 4 x 1 double", lambda: slopes.double_curved(1, 80, -16, 0, 4)),
-    "24201": ("Slope curved 2 x 1 inverted", lambda: slopes.inverted_curve(1, 2, 16).moved(turned("y", 180))),
-    "32803": ("Slope curved 2 x 2 inverted", lambda: slopes.inverted_curve(2, 2, 16).moved(turned("y", 180))),
-    "13547": ("Slope curved 4 x 1 inverted", lambda: slopes.inverted_curve(1, 4, 24)),
-    "6091": ("Brick 2 x 1 x 1 1/3 with curved top", rounds.curved_top),
+    "11477": ("Slope curved 2 x 1 x 2/3", lambda: slopes.curved(1, 40, -16, [(0, 0), (20, -8)])),
+    "15068": ("Slope curved 2 x 2 x 2/3", lambda: slopes.curved(2, 40, -16, [(0, 0), (20, -8)])),
+    "50950": ("Slope curved 3 x 1", lambda: slopes.curved(1, 60, 0, [(10, 24), (30, 16)])),
+    "61678": ("Slope curved 4 x 1", lambda: slopes.curved(1, 80, 0, [(0, 24), (20, 16), (40, 8)])),
+    "93606": ("Slope curved 4 x 2", lambda: slopes.curved(2, 80, 0, [(0, 24), (20, 16), (40, 8)])),
+    "93273": ("Slope curved 4 x 1 double", lambda: slopes.double_curved(1, 80, -16, [(-20, 0), (20, -8), (40, 0)])),
+    "24201": ("Slope curved 2 x 1 inverted", lambda: slopes.inverted_curve(1)),
+    "32803": ("Slope curved 2 x 2 inverted", lambda: slopes.inverted_curve(2)),
     "49307": ("Brick 1 x 1 x 2/3 with round top", rounds.round_top),
 }
 
@@ -117,8 +116,8 @@ ROUNDS: dict[str, Entry] = {
     "3942b": ("Cone 2 x 2 x 2", lambda: rounds.cone(20, 10, 48, 5)),
     "30367": ("Round brick 2 x 2 with dome", rounds.dome_2x2),
     "4740": ("Dish 2 x 2", lambda: rounds.dish(20, 8, 2.5)),
-    "3960": ("Dish 4 x 4", lambda: rounds.dish(40, 16, 3)),
-    "3063b": ("Brick 2 x 2 quarter round", rounds.quarter_round),
+    "3960": ("Dish 4 x 4", lambda: rounds.dish(40, 16, 8)),
+    "3063b": ("Brick 2 x 2 quarter of a round wall", rounds.quarter_round),
     "3659": ("Arch 1 x 4", lambda: rounds.arch(4, 40, 16)),
     "4490": ("Arch 1 x 3", lambda: rounds.arch(3, 20, 12)),
     "3455": ("Arch 1 x 6", lambda: rounds.arch(6, 80, 16)),

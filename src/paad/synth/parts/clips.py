@@ -1,4 +1,4 @@
-"""Parts that join by other means than studs: clips, handles, bars' holders and hinges; and wedges, which point aside."""
+"""Parts that join by other means than studs: clips, handles, bars' holders and hinges; and wedges."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from math import cos, pi, sin
 import numpy as np
 
 from paad.synth.parts.blocks import BRICK, PLATE, plate, tile
-from paad.synth.parts.kernel import BEVEL, extrude, frustum, revolve, stud
+from paad.synth.parts.kernel import extrude, frustum, revolve, slab, stud
 from paad.synth.parts.shape import Shape, joints, moved_by, socket, turned
-from paad.types import Float64
 
 GRIP, JAW = 4.0, 6.6
 """Radius of a bar, and of a clip around it."""
@@ -51,14 +50,9 @@ def clip_stalk() -> Shape:
 
 def plate_with_upright_clip() -> Shape:
     """1 × 1 plate with a clip in front (-z) for an upright bar."""
-    tool = clip_stalk_upright()
-    return plate(1, 1) + tool.moved(moved_by(0, 4, -17))
-
-
-def clip_stalk_upright() -> Shape:
-    """Jaws around the y axis, open toward -z."""
-    neck = frustum([(-3.6, -4, 4, 5.5, 7.5), (3.6, -4, 4, 5.5, 7.5)], bevel=0.4)
-    return jaws().moved(turned("z", 90)) + neck
+    neck = frustum([(-3.6, -4, 4, 5.5, 10.5), (3.6, -4, 4, 5.5, 10.5)], bevel=0.4)
+    tool = jaws().moved(turned("z", 90)) + neck
+    return plate(1, 1) + tool.moved(moved_by(0, 4, -20))
 
 
 def tile_with_clip() -> Shape:
@@ -68,45 +62,28 @@ def tile_with_clip() -> Shape:
 
 
 def hinge_base() -> Shape:
-    """Lower half of the 1 × 2 hinge; its pivot lies along x, 10 LDU below the top."""
-    foot = frustum([(14.2, -20, 20, -10, 10), (24, -20, 20, -10, 10)], [(24, -16, 16, -6, 6), (18, -16, 16, -6, 6)])
-    back = frustum([(2, -16, 16, 3, 8), (15, -16, 16, 3, 10)])
-    return (
-        foot
-        + back.bare()
-        + Shape(back.vertices[:0], back.faces[:0], back.solids)
-        + _pivot()
-        + socket(-20, 20, -10, 10, 24)
-    )
+    """Lower half of the 1 × 2 hinge: two ears around a pivot along x, 10 LDU below the top, and a back wall at +z."""
+    foot = frustum([(16.5, -20, 20, -10, 10), (24, -20, 20, -10, 10)], [(24, -16, 16, -6, 6), (20, -16, 16, -6, 6)])
+    back = frustum([(2, -16.5, 16.5, 6.5, 10), (17, -16.5, 16.5, 6.5, 10)], bevel=0.5)
+    ear = [(8 * sin(t), 10 - 8 * cos(t)) for t in np.linspace(-pi / 2, 0, 7)] + [(10, 2), (10, 17.5), (-8, 17.5)]
+    shape = foot + back + extrude(ear, -20, -16.2, 0.5) + extrude(ear, 16.2, 20, 0.5)
+    return shape + _pivot() + socket(-20, 20, -10, 10, 24)
 
 
 def hinge_top() -> Shape:
-    """Upper half of the 1 × 2 hinge: a plate with two knuckles."""
+    """Upper half of the 1 × 2 hinge: a lid on a round knuckle."""
     lid = frustum([(0, -20, 20, -10, 10), (2, -20, 20, -10, 10)], bevel=0.4)
-    knuckle = revolve([(3.6, -2), (4, -1.6), (4, 1.6), (3.6, 2)], segments=16).moved(turned("z", 90))
-    shape = lid + stud(-10) + stud(10)
-    for x in (-18.0, 18.0):
-        web = frustum([(1.5, x - 2, x + 2, -4, 2.5), (10, x - 2, x + 2, -4, 2.5)], bevel=0.4)
-        shape = shape + knuckle.moved(moved_by(x, 10)) + web
-    return shape + _pivot()
+    tongue = [(6 * cos(t), 10 + 6 * sin(t)) for t in np.linspace(0, pi, 11)] + [(-6, 1.5), (6, 1.5)]
+    return lid + extrude(tongue, -15.8, 15.8, 0.5) + stud(-10) + stud(10) + _pivot()
 
 
 def _pivot() -> Shape:
     return joints(pivots=[[[0, 10, 0], [1, 0, 0]]])
 
 
-def outline_slab(outline: Sequence[tuple[float, float]], height: float) -> Shape:
-    """A slab of any (x, z) outline from y = 0 down to ``height``, recessed below along its rim."""
-    points = np.array(outline, dtype=float)
-    lying = extrude([(x, z) for x, z in points], 0, height, BEVEL)
-    # extrude works in (z, y) along x: turn its x into y, its z into x and its y into z.
-    swap: Float64 = np.array([[0, 0, 1.0, 0], [1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
-    return lying.moved(swap)
-
-
 def wedge_plate(outline: Sequence[tuple[float, float]], places: Sequence[tuple[float, float]]) -> Shape:
     """A plate of any outline with studs at ``places`` (x, z), each of which also takes a stud from below."""
-    shape = outline_slab(outline, PLATE)
+    shape = slab(outline, PLATE)
     for x, z in places:
         shape = shape + stud(x, 0, z) + socket(x - 10, x + 10, z - 10, z + 10, PLATE)
     return shape
@@ -135,12 +112,12 @@ def cut_corner(n: int) -> Shape:
 def pointed_tile() -> Shape:
     """A 2 × 3 tile with a point at -z."""
     outline = [(-20, 30), (-20, -9), (0, -30), (20, -9), (20, 30)]
-    return outline_slab(outline, PLATE) + socket(-20, 20, -10, 30, PLATE)
+    return slab(outline, PLATE) + socket(-20, 20, -10, 30, PLATE)
 
 
 def wedge_right() -> Shape:
     """A brick three studs long, two wide at +z and one at -z; its straight side, with the studs, is at +x."""
-    shape = outline_slab([(-20, 30), (0, -30), (20, -30), (20, 30)], BRICK)
+    shape = slab([(-20, 30), (0, -30), (20, -30), (20, 30)], BRICK)
     for z in (-20.0, 0.0, 20.0):
         shape = shape + stud(10, 0, z) + socket(0, 20, z - 10, z + 10, BRICK)
     return shape + socket(-20, 0, 10, 30, BRICK)

@@ -5,6 +5,7 @@ A loft joins loops of equal length by quads and closes both ends. Edges carry be
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -55,7 +56,7 @@ def _convex_stretches(loops: list[Float64]) -> list[Float64]:
 
     solids: list[Float64] = []
     volume = 0.0
-    for a, b in zip(loops, loops[1:]):
+    for a, b in itertools.pairwise(loops):
         piece = np.concatenate([a, b])
         try:
             own = float(ConvexHull(piece).volume)
@@ -102,7 +103,7 @@ def _in_plane(loop: Float64) -> Float64:
     area = np.cross(centred, np.roll(centred, -1, 0)).sum(0)
     drop = int(np.argmax(np.abs(area)))
     axes = [(drop + 1) % 3, (drop + 2) % 3]
-    return centred[:, axes]
+    return np.asarray(centred[:, axes])
 
 
 def rectangle(section: Section, inset: float = 0.0, cut: float = BEVEL) -> Float64:
@@ -115,19 +116,13 @@ def rectangle(section: Section, inset: float = 0.0, cut: float = BEVEL) -> Float
     return np.array([(cx + a, y, cz + b) for a, b in corners])
 
 
-def frustum(
-    sections: Sequence[Section], pocket: Sequence[Section] = (), bevel: float = BEVEL, crisp: bool = True
-) -> Shape:
+def frustum(sections: Sequence[Section], pocket: Sequence[Section] = (), bevel: float = BEVEL) -> Shape:
     """A body through rectangles from top to bottom, all edges bevelled, with an open ``pocket`` from below.
 
-    ``pocket`` lists rectangles from the rim upward. The body may be waisted. ``crisp=False``: the sections follow a
-    curve, so that only the first and the last have an edge.
+    ``pocket`` lists rectangles from the rim upward. The body may be waisted.
     """
     loops = [rectangle(sections[0], bevel)]
     for k, here in enumerate(sections):
-        if not crisp and 0 < k < len(sections) - 1:
-            loops.append(rectangle(here))
-            continue
         for other in ([sections[k - 1]] if k else []) + ([sections[k + 1]] if k + 1 < len(sections) else []):
             rise = abs(other[0] - here[0])
             share = min(bevel / max(rise, 1e-9), 0.3) if rise else bevel / 40
@@ -167,19 +162,38 @@ def cylinder(radius: float, y0: float, y1: float, bevel: float = BEVEL, segments
     return revolve([(r, y0), (radius, y0 + bevel), (radius, y1 - bevel), (r, y1)], segments=segments)
 
 
-def extrude(profile: Profile, x0: float, x1: float, bevel: float = BEVEL, solid: bool = True) -> Shape:
-    """Push a polygon of (z, y) points, convex or not, along x; sharp outer corners and both rims are bevelled."""
+def extrude(
+    profile: Profile,
+    x0: float,
+    x1: float,
+    bevel: float = BEVEL,
+    solid: bool = True,
+    bevels: tuple[bool, bool] = (True, True),
+) -> Shape:
+    """Push a polygon of (z, y) points, convex or not, along x; sharp outer corners and the rims are bevelled.
+
+    ``bevels``: whether the rims at ``x0`` and at ``x1`` are; not where another piece goes on.
+    """
     rounded = _cut_corners(np.asarray(profile, dtype=float), bevel)
     inner = _inset(rounded, bevel * 0.9)
 
     def at(x: float, points: Float64) -> Float64:
         return np.column_stack([np.full(len(points), x), points[:, 1], points[:, 0]])
 
-    body = loft([at(x0, inner), at(x0 + bevel, rounded), at(x1 - bevel, rounded), at(x1, inner)], 0)
+    first = [at(x0, inner), at(x0 + bevel, rounded)] if bevels[0] else [at(x0, rounded)]
+    last = [at(x1 - bevel, rounded), at(x1, inner)] if bevels[1] else [at(x1, rounded)]
+    body = loft([*first, *last], 0)
     if not solid:
         return body
     solids = [np.concatenate([at(x0, p), at(x1, p)]) for p in _convex_pieces(np.asarray(profile, dtype=float))]
     return Shape(body.vertices, body.faces, tuple(solids))
+
+
+def slab(outline: Profile, height: float) -> Shape:
+    """A slab of any (x, z) outline from y = 0 down to ``height``."""
+    lying = extrude(outline, 0, height)
+    # extrude works in (z, y) along x: its x becomes y, its z becomes x and its y becomes z.
+    return lying.moved(np.array([[0, 0, 1.0, 0], [1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1]]))
 
 
 def _orientation(points: Float64) -> float:
@@ -210,7 +224,7 @@ def _inset(points: Float64, distance: float) -> Float64:
     before = np.roll(normal, 1, 0)
     both = normal + before
     scale = 2 * distance / np.maximum(np.sum(both * both, 1), 1.0)
-    return points + both * scale[:, None]
+    return np.asarray(points + both * scale[:, None])
 
 
 def _convex_pieces(points: Float64) -> list[Float64]:
@@ -254,7 +268,7 @@ def stud(x: float = 0.0, y: float = 0.0, z: float = 0.0, hollow: bool = False) -
     r, h = STUD_RADIUS, STUD_HEIGHT
     rim = [(r, 0.6), (r, -h + 0.5), (r - 0.5, -h)]
     shape = revolve(rim, [(4.0, -h), (4.0, -0.5)] if hollow else [], STUD_SEGMENTS, solid=False)
-    return Shape(shape.vertices + [x, y, z], shape.faces) + joints(studs=[[[x, y, z], [0, -1, 0]]])
+    return Shape(shape.vertices + np.array([x, y, z]), shape.faces) + joints(studs=[[[x, y, z], [0, -1, 0]]])
 
 
 def studs(xs: Sequence[float], zs: Sequence[float], y: float = 0.0) -> Shape:

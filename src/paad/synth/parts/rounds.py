@@ -7,9 +7,8 @@ from math import cos, pi, sin
 import numpy as np
 
 from paad.synth.parts.blocks import understuds
-from paad.synth.parts.kernel import BEVEL, Profile, cylinder, extrude, grid, loft, revolve, stud, studs
+from paad.synth.parts.kernel import BEVEL, Profile, cylinder, extrude, grid, revolve, slab, stud, studs
 from paad.synth.parts.shape import Shape, joints, socket, turned
-from paad.types import Float64
 
 
 def _round(outer: Profile, hollow: float, roof: float) -> Shape:
@@ -66,14 +65,14 @@ def cone(radius: float, top: float, height: float, foot: float) -> Shape:
 
 def dome_2x2() -> Shape:
     """2 × 2 round brick with a half-ball top."""
-    arc = [(20 * sin(t), 20 * (1 - cos(t)) - 0.0) for t in np.linspace(0.06, pi / 2, 10)]
+    arc = [(20 * sin(t), 20 * (1 - cos(t))) for t in np.linspace(0.42, pi / 2, 9)]
     body = revolve([*arc, (20, 23.3), (19.3, 24)], [(16, 24), (16, 20), (9, 12)])
-    return body + socket(-20, 20, -20, 20, 24)
+    return body + stud(hollow=True) + socket(-20, 20, -20, 20, 24)
 
 
 def dish(radius: float, height: float, rim: float) -> Shape:
     """A dish lying with its hollow down ("inverted"): closed on top but for a stud, and held by its middle."""
-    steps = np.linspace(0, 1, 7)
+    steps = np.linspace(0, 1, 9)
     flat = 9.0
     top = [(flat + (radius - flat) * s, (height - rim) * s**1.6) for s in steps]
     below = [(flat - 2 + (radius - 2 - flat + 2) * s, 3.5 + (height - 3.5) * s**1.6) for s in steps[::-1]]
@@ -88,25 +87,13 @@ def _core_socket(height: float) -> Shape:
 
 
 def quarter_round(height: float = 24.0) -> Shape:
-    """2 × 2 corner brick with a quarter-round outside toward +x and -z; studs at the origin, +x and -z."""
-    arc = [(-10 + 40 * sin(t), 10 - 40 * cos(t)) for t in np.linspace(0, pi / 2, 13)]
-    loop = [(x, z) for x, z in arc] + [(-10.0, 10.0)]
-
-    def at(y: float, inset: float) -> Float64:
-        centre = np.array([4.0, -4.0])
-        points = np.array(loop)
-        shrink = 1 - inset / 20
-        flat = centre + (points - centre) * shrink
-        return np.column_stack([flat[:, 0], np.full(len(flat), y), flat[:, 1]])
-
-    body = loft([at(0, BEVEL), at(BEVEL, 0), at(height - BEVEL, 0), at(height, BEVEL), at(height, 4.5), at(4, 4.5)], 4)
-    places = [(0.0, 0.0), (20.0, 0.0), (0.0, -20.0)]
-    return sum((stud(x, 0, z) for x, z in places), body) + joints(
-        sockets=[
-            [[5, height, 0], [0, -1, 0], [15, 0, 0], [0, 0, 10]],
-            [[0, height, -5], [0, -1, 0], [10, 0, 0], [0, 0, 15]],
-        ]
-    )
+    """A quarter of a round wall, one stud thick, about the inner corner (-10, 10): studs at +x and at -z."""
+    turn = np.linspace(0, pi / 2, 13)
+    outer = [(10 - 40 * cos(t), -10 + 40 * sin(t)) for t in turn]
+    inner = [(10 - 20 * cos(t), -10 + 20 * sin(t)) for t in turn[::-1]]
+    body = slab([(x, z) for z, x in [*outer, *inner]], height)
+    shape = body + stud(20, 0, 0) + stud(0, 0, -20)
+    return shape + socket(10, 30, -10, 10, height) + socket(-10, 10, -30, -10, height)
 
 
 def arch(length: int, opening: float, rise: float, height: float = 24.0) -> Shape:
@@ -125,12 +112,6 @@ def round_top() -> Shape:
     return extrude([(10, 0), *bow, (-10, 0)], -10, 10) + socket(-10, 10, -10, 10, 0)
 
 
-def curved_top() -> Shape:
-    """1 × 2 × 1 1/3 brick: level over one stud, then round down toward -z."""
-    bow = [(-10 - 20 * sin(t), 20 - 20 * cos(t)) for t in np.linspace(0, pi / 2, 10)]
-    return extrude([(10, 32), (10, 0), *bow, (-30, 32)], -10, 10) + socket(-10, 10, -30, 10, 32)
-
-
 def bar(length: float) -> Shape:
     """An upright bar from y = 0 to ``length``, which any clip holds."""
     return cylinder(4, 0, length, 0.6, 16) + joints(bars=[[[0, 0, 0], [0, length, 0]]])
@@ -140,18 +121,20 @@ def antenna(length: float) -> Shape:
     """A thin rod on a round foot that sits on a stud; its tip is ``length`` LDU above the foot's top."""
     foot = revolve([(4, 0), (8, 1), (8, 7.6), (7.6, 8)], [(6, 8), (6, 4)], 18)
     rod = revolve([(2.5, -length), (4, 1.5 - length), (4, 0.5)], segments=14)
-    return foot + rod + joints(bars=[[[0, -length, 0], [0, 0, 0]]]) + socket(-8, 8, -8, 8, 8)
+    return foot + rod + joints(bars=[[[0, -length, 0], [0, 0, 0]]]) + socket(-10, 10, -10, 10, 8)
 
 
 def ball_brick() -> Shape:
     """A minifigure's head: a rounded barrel with a stud on top, on one stud."""
     outer = [(8, 0), (11, 1), (12.6, 4), (13, 8), (13, 16), (12.6, 20), (11, 23), (8, 24)]
-    return _round(outer, 6, 4) + stud(hollow=True) + socket(-8, 8, -8, 8, 24)
+    return _round(outer, 6, 4) + stud(hollow=True) + socket(-10, 10, -10, 10, 24)
 
 
 def leaf() -> Shape:
     """A toothed leaf three studs long toward -z, lying flat, on a stud's root with a stud on top."""
-    edge = [(8, 10), (-6, 12), (-10, 24), (-20, 18), (-26, 26), (-38, 20), (-44, 22), (-54, 10), (-68, 0.5)]
+    edge: list[tuple[float, float]]
+    edge = [(10, 5), (6, 10), (-3, 10), (-8, 14), (-12, 22), (-19, 26), (-25, 22), (-23, 12), (-27, 11), (-31, 15)]
+    edge += [(-33, 22), (-40, 26), (-45, 22), (-41, 13), (-37, 8), (-44, 5.5), (-50, 6), (-56, 9), (-63, 7), (-68, 4)]
     outline = [(z, -w) for z, w in edge] + [(z, w) for z, w in reversed(edge)]
     blade = extrude(outline, -3.0, 3.0, 0.8).moved(turned("z", 90, (0, 5, 0)))
     root = _round(_bevelled(9, 0, 8, 0.5), 6, 4)

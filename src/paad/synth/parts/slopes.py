@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from math import asin, cos, sin
 
+import numpy as np
+
 from paad.synth.parts.blocks import ROOF, WALL
-from paad.synth.parts.kernel import Section, frustum, grid, studs
+from paad.synth.parts.kernel import Section, extrude, frustum, grid, studs
 from paad.synth.parts.shape import Shape, socket, turned
 
 LIP = 4.0
@@ -94,41 +97,63 @@ def _arc(length: float, drop: float, steps: int = 9) -> list[tuple[float, float]
     return [(radius * sin(last * k / steps), radius * (1 - cos(last * k / steps))) for k in range(steps + 1)]
 
 
-def curved(nx: int, length: float, top: float, foot: float, lip: float, level: float = 0.0) -> Shape:
-    """A curved slope, centred: level for ``level`` LDU at +z, then round down to ``lip`` above the foot at -z.
+Steps = list[tuple[float, float]]
+"""The underside of a curved slope from -z to +z: (z where a level ends, its height y)."""
 
-    ``top`` and ``foot`` are the heights y of the part's ends.
+
+def curved(nx: int, length: float, top: float, steps: Steps) -> Shape:
+    """A curved slope, centred: level at +z, falling in a circle's arc to a lip of 4 LDU at -z.
+
+    Its underside climbs in steps, so that it lies over a stair of plates.
     """
-    x, half = 10.0 * nx, length / 2
-    sections: list[Section] = [
-        (top + fall, -x, x, min(half - level - run, half - 0.6), half)
-        for run, fall in _arc(length - level, foot - lip - top)
-    ]
-    return _with_curve(sections, foot, x, half, 0.55 * (foot - top))
+    half = length / 2
+    arc = [(half - run, top + fall) for run, fall in _arc(length, steps[0][1] - LIP - top)]
+    return _stair_shell(nx, arc, [(-half, steps[0][1]), *steps])
 
 
-def double_curved(nx: int, length: float, top: float, foot: float, lip: float) -> Shape:
+def double_curved(nx: int, length: float, top: float, steps: Steps) -> Shape:
     """A curved slope that falls to both sides, centred."""
-    x, half = 10.0 * nx, length / 2
-    sections: list[Section] = [
-        (top + fall, -x, x, -max(run, 1.0), max(run, 1.0)) for run, fall in _arc(half, foot - lip - top)
+    half = length / 2
+    arc = [(-run, top + fall) for run, fall in _arc(half, steps[0][1] - LIP - top)]
+    both = [(-z, y) for z, y in reversed(arc[1:])] + arc
+    return _stair_shell(nx, both, [(-half, steps[0][1]), *steps])
+
+
+def _stair_shell(nx: int, upper: list[tuple[float, float]], steps: Steps) -> Shape:
+    """Two side walls under ``upper`` (from +z to -z) and a thin roof with cross walls between them."""
+    x, under, recessed = 10.0 * nx, [], []
+    for (z0, _), (z1, y) in itertools.pairwise(steps):
+        under += [(z0, y), (z1, y)]
+        a, b = z0 + WALL - 0.5, z1 - WALL + 0.5
+        ceiling = [
+            min(np.interp(z, [p[0] for p in upper[::-1]], [p[1] for p in upper[::-1]]) + 3.5, y - 0.5) for z in (a, b)
+        ]
+        recessed += [(z0, y), (a, y), (a, ceiling[0]), (b, ceiling[1]), (b, y), (z1, y)]
+    full = extrude(_distinct([*upper, *under]), -x, x)
+    walls = [
+        extrude(_distinct([*upper, *under]), a, b, bevels=bevels, solid=False)
+        for a, b, bevels in ((-x, WALL - x, (True, False)), (x - WALL, x, (False, True)))
     ]
-    return _with_curve(sections, foot, x, half, 0.4 * (foot - top))
+    roof = extrude(_distinct([*upper, *recessed]), WALL - x, x - WALL, bevels=(False, False), solid=False)
+    surface = walls[0] + walls[1] + roof
+    shape = Shape(surface.vertices, surface.faces, full.solids)
+    for (z0, _), (z1, y) in itertools.pairwise(steps):
+        shape = shape + socket(-x, x, z0, z1, y)
+    return shape
 
 
-def _with_curve(sections: list[Section], foot: float, x: float, half: float, depth: float) -> Shape:
-    sections = [*sections, (foot, -x, x, -half, half)]
-    return frustum(sections, _pocket(sections, depth), crisp=False) + socket(-x, x, -half, half, foot)
+def _distinct(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    kept = [p for k, p in enumerate(points) if abs(p[0] - points[k - 1][0]) + abs(p[1] - points[k - 1][1]) > 1e-6]
+    return kept
 
 
-def inverted_curve(nx: int, depth: int, height: float) -> Shape:
-    """A curved slope upside down: studs all over its level top, its belly rounding up from the foot toward -z."""
-    x, z0 = 10.0 * nx, 10.0 - 20.0 * depth
-    belly: list[Section] = [(height - fall, -x, x, -10 - run, 10) for run, fall in _arc(-10 - z0, height - LIP)]
-    sections: list[Section] = [(0, -x, x, z0, 10), *reversed(belly)]
-    pocket: list[Section] = [(y, -x + WALL, x - WALL, -10 + WALL, 10 - WALL) for y in (height, ROOF)]
-    shape = frustum(sections, pocket, crisp=False) + studs(grid(nx), [-20.0 * k for k in range(depth)])
-    return shape + socket(-x, x, -10, 10, height)
+def inverted_curve(nx: int) -> Shape:
+    """A curved slope upside down, two studs long: its top rises by a plate toward -z, its belly too, in an arc."""
+    x = 10.0 * nx
+    belly = [(30 - run, 16 - fall) for run, fall in _arc(40, 12)]
+    outline = [*belly, (-10, 0), (10, 0), (10, 8), (30, 8)]
+    shape = extrude(_distinct(outline), -x, x) + studs(grid(nx), [0.0]) + studs(grid(nx), [20.0], 8.0)
+    return shape + socket(-x, x, 10, 30, 16)
 
 
 def mirrored(shape: Shape) -> Shape:

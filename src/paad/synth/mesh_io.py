@@ -1,0 +1,89 @@
+"""Any triangle mesh as an object: read it with trimesh, refuse what cannot be rendered or masked exactly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from paad.errors import DataError, UsageError
+from paad.synth.model import Mesh
+from paad.synth.smoothing import smooth
+from paad.types import Float64
+
+SUFFIXES = (".obj", ".ply", ".stl", ".glb")
+LARGEST = 2_000_000
+"""Most triangles taken; a photograph of a few hundred pixels shows no more."""
+
+
+def mesh_object(path: str | Path) -> Mesh:
+    """Read a closed triangle mesh, with smooth normals; units and axes stay as in the file.
+
+    Raises:
+        UsageError: the suffix is not one of `SUFFIXES`.
+        DataError: the file cannot be read, holds no triangle, or is open or degenerate; the message says where.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in SUFFIXES:
+        raise UsageError(f"{path}: not a mesh; the suffixes are {', '.join(SUFFIXES)}")
+    vertices, faces = _read(path)
+    if not len(faces):
+        raise DataError(f"{path}: holds no triangle; export the surface as triangles")
+    if len(faces) > LARGEST:
+        raise DataError(f"{path}: {len(faces)} triangles are more than {LARGEST}; decimate the mesh")
+    if not np.isfinite(vertices).all():
+        raise DataError(f"{path}: holds coordinates that are not numbers; repair the mesh")
+    size = float(np.ptp(vertices, axis=0).max())
+    if size <= 0:
+        raise DataError(f"{path}: all its vertices lie at one place; repair the mesh")
+    mesh = Mesh(vertices.astype(np.float32), faces.astype(np.int32)).welded(max(size * 1e-6, 1e-12))
+    problems = mesh_problems(mesh)
+    if problems:
+        raise DataError(f"{path}: {'; '.join(problems)}; repair the mesh (fill its holes, merge its vertices)")
+    if _volume(mesh) < 0:
+        mesh = Mesh(mesh.vertices, np.ascontiguousarray(mesh.faces[:, ::-1]))
+    return smooth(mesh)
+
+
+def _read(path: Path) -> tuple[Float64, Float64]:
+    import trimesh
+
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    try:
+        scene = trimesh.load(path, force="scene", process=False)
+        pieces = [piece for piece in scene.dump() if isinstance(piece, trimesh.Trimesh)]
+    except Exception as error:  # trimesh's readers raise whatever their parsers do
+        raise DataError(f"{path}: cannot be read as {path.suffix} ({error})") from error
+    offsets = np.cumsum([0, *(len(piece.vertices) for piece in pieces)])
+    vertices = np.concatenate([np.asarray(piece.vertices, dtype=float) for piece in pieces] or [np.zeros((0, 3))])
+    faces = [np.asarray(piece.faces) + offset for piece, offset in zip(pieces, offsets)]
+    return vertices, np.concatenate(faces or [np.zeros((0, 3), dtype=np.int64)])
+
+
+def mesh_problems(mesh: Mesh) -> list[str]:
+    """What keeps a welded mesh from being a closed solid, in words; an empty list when it is one."""
+    problems = []
+    corners = mesh.vertices[mesh.faces].astype(np.float64)
+    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    size = float(np.ptp(mesh.vertices, axis=0).max()) if len(mesh.vertices) else 0.0
+    flat = int((area <= (size * 1e-7) ** 2).sum())
+    if flat:
+        problems.append(f"{flat} of {len(mesh.faces)} triangles have no area")
+    edges = np.concatenate([mesh.faces[:, [0, 1]], mesh.faces[:, [1, 2]], mesh.faces[:, [2, 0]]])
+    forward = np.unique(edges, axis=0, return_counts=True)
+    there = {tuple(edge): int(count) for edge, count in zip(forward[0].tolist(), forward[1])}
+    unmatched = [edge for edge, count in there.items() if there.get((edge[1], edge[0]), 0) != count]
+    if unmatched:
+        x, y, z = mesh.vertices[unmatched[0][0]]
+        problems.append(
+            f"{len(unmatched)} edges are open or wound against each other, one near ({x:.4g}, {y:.4g}, {z:.4g})"
+        )
+    if not problems and abs(_volume(mesh)) < 1e-9 * size**3:
+        problems.append("it encloses no volume")
+    return problems
+
+
+def _volume(mesh: Mesh) -> float:
+    a, b, c = (mesh.vertices[mesh.faces[:, i]].astype(np.float64) for i in range(3))
+    return float(np.einsum("ij,ij->", a, np.cross(b, c)) / 6)
