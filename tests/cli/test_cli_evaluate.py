@@ -68,11 +68,3 @@ def test_unusable_objects_are_3(paad: Any, model: Path, toy_dir: Path, tmp_path:
     code, out, err = paad("evaluate", model, copy, "--json", "-")
     assert (code, out) == (3, "")
     assert "square" in err
-
-
-def test_a_cap_on_photos_keeps_every_label(toy_dir: Path) -> None:
-    from paad.cli.evaluate import _spread
-    from paad.data import open_object
-
-    few = _spread(open_object(toy_dir).test, 2)
-    assert [q.label for q in few] == ["good", "Stains"]

@@ -59,14 +59,14 @@ def run(args: argparse.Namespace) -> None:
 
 
 def evaluate_object(
-    detector: Any, toy: Any, false_alarm_rate: float = 0.02, most: int | None = None, debug: bool = False
+    detector: Any, toy: Any, false_alarm_rate: float = 0.02, out: Path | None = None, debug: bool = False
 ) -> Evaluated:
     """Predict every labelled test photo of the object ``toy`` once, and measure.
 
     A photo that could not be read or judged counts as wrong, never as left out.
 
     Args:
-        most: judge at most this many photos, evenly spread over the labels.
+        out: an existing folder for the anomaly map and pictures of every photo.
 
     Raises:
         DataError: the object has no test photos, or none of them could be read.
@@ -76,16 +76,16 @@ def evaluate_object(
     from paad.metrics.summary import Evaluation
     from paad.report.items import Section, make_item
 
-    queries = _spread(toy.test, most)
+    queries = toy.test
     if not queries:
         raise DataError(f"{toy.root / 'test'}: no labelled photos; expected test/good/*.png and test/<defect>/*.png")
     evaluation = Evaluation(false_alarm_rate=false_alarm_rate)
-    judge = Judge(detector, false_alarm_rate, debug=debug)
+    judge = Judge(detector, false_alarm_rate, out, debug)
     true_poses = toy.test_poses
     records, items, totals, failed = [], [], [], 0
     with progress(f"evaluate {toy.name}") as report:
         for i, query in enumerate(queries):
-            judged = judge(Photo(query.path, query.path.stem))
+            judged = judge(Photo(query.path, f"{query.label}_{query.path.stem}"))
             mask = _true_mask(query, judged.image)
             prediction = judged.prediction
             evaluation.update(
@@ -188,10 +188,3 @@ def _true_mask(query: Any, image: Any) -> Any:
     except DataError as error:
         say(f"{error}; left out of the pixel figures")
         return None
-
-
-def _spread(queries: Sequence[Any], most: int | None) -> list[Any]:
-    """At most ``most`` queries: every label keeps its share, evenly spaced."""
-    if most is None or len(queries) <= most:
-        return list(queries)
-    return [queries[int((i + 0.5) * len(queries) / most)] for i in range(most)]
