@@ -152,6 +152,17 @@ def test_a_query_without_a_map_marked_nothing() -> None:
     assert evaluation.compute()["pixel"]["auroc"] == pytest.approx(0.5 + 0.125)
 
 
+@pytest.mark.parametrize("size", [None, (5, 5), (20, 30)])
+def test_a_missing_or_infinite_map_survives_resampling(size: tuple[int, int] | None) -> None:
+    mask = np.zeros((10, 10), bool)
+    mask[:5] = True
+    evaluation = Evaluation(size=size)
+    evaluation.update(score=1.0, is_defect=True, map=np.where(mask, np.inf, 0.0), mask=mask)
+    evaluation.update(score=None, is_defect=True, map=None, mask=mask)
+    evaluation.update(score=None, is_defect=True, map=np.full((10, 10), np.nan), mask=mask)
+    assert evaluation.compute()["pixel"]["auroc"] == pytest.approx(1 / 3 + 2 / 3 * 0.5 * 2 / 3, abs=0.05)
+
+
 def test_legacy_size_resamples_map_and_mask() -> None:
     native, legacy = _filled().compute(), _filled(size=(6, 8)).compute()
     assert native["pixel"]["auroc"] == 1.0

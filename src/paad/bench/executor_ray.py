@@ -1,4 +1,4 @@
-"""Jobs on a Ray cluster (extra ``ray``). The data and the run's folder must be reachable under the same paths everywhere.
+"""Jobs on a Ray cluster (extra ``ray``). Data and run folder must have the same paths on all its machines.
 
 Each job is a Ray task in a worker process of its own. A task whose worker or node dies is started again by Ray up to
 three times; when those are used up, the job becomes a row that says so.

@@ -80,7 +80,7 @@ class LocalExecutor:
         self._running: list[_Running] = []
         self._context: Any = multiprocessing.get_context("forkserver" if sys.platform != "win32" else "spawn")
         if sys.platform != "win32":
-            self._context.set_forkserver_preload(["paad.bench.job", "torch"])
+            self._context.set_forkserver_preload(["paad.bench.preload", "torch"])
 
     def __enter__(self) -> LocalExecutor:
         return self

@@ -90,7 +90,7 @@ def score_run_again(run: Path, data: Path, say: Say | None = None) -> int:
     with open_store(run) as store:
         rows = [_scored_again(row, run, data, say) if row["status"] == "ok" else row for row in store.rows]
         store.replace(rows)
-    return sum(1 for row in rows if row["status"] == "ok")
+    return len([row for row in rows if row["status"] == "ok"])
 
 
 def _scored_again(row: dict[str, Any], run: Path, data: Path, say: Say | None) -> dict[str, Any]:
@@ -156,7 +156,7 @@ def _test_pixels(object_dir: Path) -> int:
         height, width = queries[0].load_image().shape[:2] if queries else (0, 0)
     except PaadError:
         return 0
-    return len(queries) * height * width
+    return int(len(queries) * height * width)
 
 
 def _describe(grid: Grid, run: Path) -> None:

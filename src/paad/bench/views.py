@@ -22,7 +22,7 @@ SHARES = (1.0, 0.8, 0.6, 0.4, 0.2, 0.1)
 """Shares of the training views that the protocol reports; and SHOTS views."""
 SHOTS = 4
 
-_SAME_ANGLE_DEG = 1e-3  # directions that differ by less count as equally far, and the lower index wins
+_SAME_ANGLE_DEG = 1e-3
 
 
 def viewing_directions(cams_from_world: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -36,8 +36,8 @@ def viewing_directions(cams_from_world: NDArray[np.floating]) -> NDArray[np.floa
 def farthest_point_order(directions: NDArray[np.floating], seed: int = 0) -> list[int]:
     """All indices of unit vectors [N, 3], each the farthest from those before it.
 
-    Seed 0 starts with index 0, any other seed with a random index. Angles are compared in steps of 0.001 degrees
-    and the lowest index wins a tie, so that rounding on another machine does not change the order.
+    Seed 0 starts with index 0, any other seed with a random index. Angles that differ by less than 0.001 degrees
+    count as equal and the lowest index wins, so that the digits of a pose file do not change the order.
     """
     n = len(directions)
     if n == 0:
@@ -46,9 +46,9 @@ def farthest_point_order(directions: NDArray[np.floating], seed: int = 0) -> lis
     order, nearest = [first], np.full(n, np.inf)
     while len(order) < n:
         cosine = np.clip(directions @ directions[order[-1]], -1.0, 1.0)
-        nearest = np.minimum(nearest, np.round(np.degrees(np.arccos(cosine)) / _SAME_ANGLE_DEG))
+        nearest = np.minimum(nearest, np.degrees(np.arccos(cosine)))
         nearest[order] = -1.0
-        order.append(int(np.argmax(nearest)))
+        order.append(int(np.flatnonzero(nearest >= nearest.max() - _SAME_ANGLE_DEG)[0]))
     return order
 
 

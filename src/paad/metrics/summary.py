@@ -39,6 +39,7 @@ class Evaluation:
         self._statuses: list[str | None] = []
         self._poses: list[tuple[NDArray[np.float64] | None, NDArray[np.float64]]] = []
         self._pixels = PixelEvaluator()
+        self._computed: PixelScores | None = None
         self._n_maps = self._n_without_mask = self._n_without_score = 0
 
     def update(
@@ -73,6 +74,7 @@ class Evaluation:
         if math.isnan(number):
             self._n_without_score += 1
             number = -math.inf if is_defect else math.inf
+        self._computed = None
         self._scores.append(number)
         self._labels.append(bool(is_defect))
         self._statuses.append(status)
@@ -85,22 +87,27 @@ class Evaluation:
         if is_defect and mask is None:
             self._n_without_mask += 1
             return
-        if anomaly_map is None or not np.ndim(anomaly_map) or np.isnan(anomaly_map).any():
-            shape = np.shape(mask) if mask is not None else self._size
-            if shape is None or len(shape) != 2:
-                return  # a good image of unknown size on which nothing was marked adds no false positive
-            anomaly_map = np.full(shape, -np.inf, np.float32)
-        else:
+        found = None if anomaly_map is None or np.isnan(anomaly_map).any() else np.asarray(anomaly_map)
+        shape = np.shape(mask) if mask is not None else None if found is None else found.shape
+        size = self._size or shape
+        if size is None:
+            return  # a good image of unknown size on which nothing was marked adds no false positive
+        if len(size) != 2 or (found is not None and found.ndim != 2):
+            raise DataError(f"anomaly map has shape {None if found is None else found.shape}, mask {shape}; not [H, W]")
+        scores: NDArray[Any] = np.full(size, -np.inf, np.float32)
+        if found is not None:
             self._n_maps += 1
-        size = self._size or (np.shape(mask) if mask is not None else np.shape(anomaly_map))
-        if len(size) != 2:
-            raise DataError(f"anomaly map or mask has shape {size}; it must be [H, W]")
+            smooth = cv2.INTER_LINEAR if np.isfinite(found).all() else cv2.INTER_NEAREST
+            scores = _resized(found, size, smooth)
         resized = None if mask is None else _resized(np.asarray(mask != 0, np.uint8), size, cv2.INTER_NEAREST)
-        self._pixels.update(_resized(anomaly_map, size, cv2.INTER_LINEAR), resized, is_good=not is_defect)
+        self._pixels.update(scores, resized, is_good=not is_defect)
 
     def pixel_scores(self) -> PixelScores:
         """The pixel metrics with their curves; every figure is None if no map came."""
-        return self._pixels.compute() if self._n_maps else PixelScores(None, None, None, None, None, None)
+        if self._computed is None:
+            nothing = PixelScores(None, None, None, None, None, None)
+            self._computed = self._pixels.compute() if self._n_maps else nothing
+        return self._computed
 
     def compute(self) -> dict[str, Any]:
         """The blocks n_good, n_defect, image, pixel, pose (None without true poses or without any estimate) and more.
