@@ -38,7 +38,10 @@ def write_model(
     ]
     cloud = points or Points(np.zeros((0, 3)), np.zeros((0, 3), np.uint8))
 
-    camera_lines = [f"{i} PINHOLE {c.width} {c.height} {c.fx!r} {c.fy!r} {c.cx!r} {c.cy!r}" for c, i in numbers.items()]
+    camera_lines = []
+    for c, i in numbers.items():
+        values = " ".join(repr(float(v)) for v in (c.fx, c.fy, c.cx, c.cy))
+        camera_lines.append(f"{i} PINHOLE {c.width} {c.height} {values}")
     write_text(out / "cameras.txt", _text("CAMERA_ID, MODEL, WIDTH, HEIGHT, PARAMS[]", camera_lines))
     content = struct.pack("<Q", len(numbers))
     for c, i in numbers.items():

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import ExifTags, Image
+from PIL.TiffImagePlugin import TiffImageFile
 
 from paad.errors import DataError
 from paad.types import UInt8
@@ -55,7 +56,10 @@ def read_header(path: str | Path) -> Header:
     """
     with _opened(Path(path)) as image:
         has_alpha = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
-        return Header(*image.size, image.mode, has_alpha, _orientation(image))
+        width, height = image.size
+        if isinstance(image, TiffImageFile):  # newer Pillows give the size after the rotation
+            width, height = int(image.tag_v2.get(256, width)), int(image.tag_v2.get(257, height))
+        return Header(width, height, image.mode, has_alpha, _orientation(image))
 
 
 def load_image(path: str | Path, max_pixels: int = MAX_PIXELS, upright: bool = True) -> UInt8:
@@ -88,8 +92,12 @@ def load_image(path: str | Path, max_pixels: int = MAX_PIXELS, upright: bool = T
             pixels = _as_8_bit(image.reduce(factor) if factor > 1 and reduce_first else image, file)
             if factor > 1 and not reduce_first:
                 pixels = pixels.reduce(factor)
-            if upright and orientation != 1:
+            # Newer Pillows turn a TIFF when it is loaded, and then forget its orientation.
+            turned = orientation != 1 and _orientation(image) == 1
+            if upright and orientation != 1 and not turned:
                 pixels = pixels.transpose(_TURNS[orientation])
+            if turned and not upright:
+                pixels = pixels.transpose(_TURNS[{6: 8, 8: 6}.get(orientation, orientation)])
             array = np.array(pixels)
         except DataError:
             raise

@@ -82,9 +82,8 @@ def write_transforms(
 
 
 def _intrinsic_values(camera: Camera) -> dict[str, float]:
-    return {
-        "w": camera.width, "h": camera.height, "fl_x": camera.fx, "fl_y": camera.fy, "cx": camera.cx, "cy": camera.cy,
-    }  # fmt: skip
+    values = {"fl_x": camera.fx, "fl_y": camera.fy, "cx": camera.cx, "cy": camera.cy}
+    return {"w": int(camera.width), "h": int(camera.height), **{key: float(v) for key, v in values.items()}}
 
 
 def _read_json_object(path: Path) -> dict[str, Any]:
