@@ -33,7 +33,7 @@ def test_help_is_fast_and_loads_nothing_heavy() -> None:
         seconds.append(time.perf_counter() - start)
         assert done.returncode == 0, done.stderr
     assert min(seconds) < 0.3
-    for command in ("fit", "inspect", "evaluate", "export", "methods", "doctor"):
+    for command in ("demo", "data", "fit", "inspect", "evaluate", "bench", "export", "methods", "doctor"):
         assert f"  {command} " in done.stdout
 
 

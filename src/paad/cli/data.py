@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from paad.cli.console import say
 from paad.errors import DataError
@@ -21,7 +21,6 @@ LAYOUTS = ("mad", "nerfstudio", "colmap")
 def configure(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
     """Declare ``paad data check`` and ``paad data convert``."""
     actions = parser.add_subparsers(metavar="ACTION", required=True, title="actions")
-    debug: dict[str, Any] = {"action": "store_true", "default": argparse.SUPPRESS, "help": argparse.SUPPRESS}
     text = "say what was understood and list every problem"
     check = actions.add_parser(
         "check",
@@ -32,14 +31,12 @@ def configure(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
     )
     check.add_argument("path", metavar="PATH", type=Path, help="the folder of one object")
     check.add_argument("--json", action="store_true", help="print a JSON object to standard output")
-    check.add_argument("--debug", **debug)
     check.set_defaults(run=run_check)
     text = "write a copy in another layout; coordinates stay as they are"
     convert = actions.add_parser("convert", help=text, description=f"{text[0].upper()}{text[1:]}.", allow_abbrev=False)
     convert.add_argument("src", metavar="SRC", type=Path, help="the folder of one object, in any layout")
     convert.add_argument("dst", metavar="DST", type=Path, help="the folder to make")
     convert.add_argument("--to", choices=LAYOUTS, required=True, help="the layout to write")
-    convert.add_argument("--debug", **debug)
     convert.set_defaults(run=run_convert)
 
 

@@ -87,7 +87,9 @@ def _render(data: Path, profile: DemoProfile) -> Path:
     from paad.synth.dataset import generate
     from paad.synth.dataset_profile import Counts, Profile
 
-    sizes = Profile("demo", profile.size, Counts(profile.train, profile.good, profile.defect, specimens=profile.defect // 3))
+    sizes = Profile(
+        "demo", profile.size, Counts(profile.train, profile.good, profile.defect, specimens=profile.defect // 3)
+    )
     workers = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 4)
     say(f"{data}: rendering photos of {' and '.join(TOYS)} in {workers} processes")
     with progress("render") as report:

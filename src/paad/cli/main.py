@@ -42,6 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. ``argv`` defaults to the process's arguments."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments or bool(os.environ.get("PAAD_DEBUG"))
+    # Taken out here, so that it may stand anywhere without every subparser declaring it.
+    arguments = [argument for argument in arguments if argument != "--debug"]
     if argv is None:
         # A polite kill ends like Ctrl-C, so that temporary files are removed.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -51,6 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             parser.print_help(sys.stderr)
             return 2
         args = parser.parse_args(arguments)
+        args.debug = debug
         return int(args.run(args) or 0)
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 2
@@ -85,11 +88,7 @@ def _parser(arguments: list[str]) -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"paad {__version__}")
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument(
-        "--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error"
-    )
-    parser.add_argument("--debug", action="store_true", default=False, help=argparse.SUPPRESS)
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error; may stand anywhere")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, title="commands")
     chosen = next((a for a in arguments if not a.startswith("-")), None)
     for name, text in available().items():
@@ -97,7 +96,6 @@ def _parser(arguments: list[str]) -> argparse.ArgumentParser:
             name,
             help=text,
             description=f"{text[0].upper()}{text[1:]}.",
-            parents=[common],
             allow_abbrev=False,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
