@@ -13,6 +13,8 @@ import pytest
 from conftest import SIZE, photo
 from PIL import Image
 
+from paad.types import Prediction
+
 KEYS = ["image", "status", "score", "threshold", "p_value", "cam_from_world", "pose_quality", "regions", "map",
         "reference", "seconds", "message"]  # fmt: skip
 
@@ -199,6 +201,27 @@ def test_a_full_disk_keeps_the_verdicts(
     assert all("No space left" in r["message"] and r["map"] is None for r in records)
     assert "3 photos were judged" in err
     assert os.listdir(tmp_path) == ["report.html"]
+
+
+def test_a_name_that_is_no_text(paad: Any, model: Path, tmp_path: Path) -> None:
+    odd = tmp_path / os.fsdecode(b"bad\xff\xc3.png")
+    photo(odd)
+    code, out, _ = paad("inspect", model, odd, "--out", tmp_path / "out", "--json", "-")
+    assert code == 0
+    assert out.isascii()
+    assert Path(_lines(out)[0]["image"]) == odd
+    assert "bad" in (tmp_path / "out/report.html").read_text(encoding="utf-8")
+
+
+def test_a_map_of_another_size_is_an_error_line(
+    monkeypatch: pytest.MonkeyPatch, paad: Any, model: Path, toy_dir: Path
+) -> None:
+    import tiny_detector
+
+    monkeypatch.setattr(tiny_detector.Tiny, "predict", lambda *_: Prediction(0.0, np.zeros((3, 3), np.float32)))
+    code, out, _ = paad("inspect", model, toy_dir / "test/good/0.png", "--json", "-")
+    assert code == 0
+    assert _lines(out)[0]["status"] == "error"
 
 
 def test_out_must_not_be_a_file(paad: Any, model: Path, toy_dir: Path, tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def run_check(args: argparse.Namespace) -> int:
 
     report = check_object(args.path)
     if args.json:
-        print(json.dumps(report.to_dict(), indent=2, ensure_ascii=False, allow_nan=False))
+        print(json.dumps(report.to_dict(), indent=2, allow_nan=False))
     else:
         print("\n".join(_text(report)))
     return 0 if report.usable else DataError.exit_code

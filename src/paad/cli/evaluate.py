@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> None:
     if out is not None:
         say(f"report: {write_evaluation(result, out)}")
     if args.json == "-":
-        print(json.dumps(result.record, indent=2, ensure_ascii=False, allow_nan=False), flush=True)
+        print(json.dumps(result.record, indent=2, allow_nan=False), flush=True)
     elif args.json:
         write_json(args.json, result.record)
     print(figures_table(result.record), file=sys.stderr if args.json == "-" else sys.stdout)
@@ -125,7 +125,7 @@ def write_evaluation(result: Evaluated, out: Path) -> Path:
     from paad.report.inspect import write_report
 
     write_json(out / "evaluate.json", result.record)
-    lines = (json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n" for record in result.photos)
+    lines = (json.dumps(record, allow_nan=False) + "\n" for record in result.photos)
     write_text(out / "photos.jsonl", "".join(lines))
     return write_report(out / "report.html", [result.section], f"Evaluation of {result.section.name}")
 

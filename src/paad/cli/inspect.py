@@ -119,7 +119,8 @@ def _writer(target: str | None, total: int) -> Iterator[Callable[[dict[str, Any]
 
 
 def _line(record: dict[str, Any], handle: TextIO) -> None:
-    handle.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
+    # ASCII, because file names may hold bytes that are no text and terminals differ.
+    handle.write(json.dumps(record, allow_nan=False) + "\n")
     handle.flush()
 
 

@@ -62,6 +62,11 @@ class Judge:
             return Judged({**record, "message": str(error)}, image)
         except Exception as error:
             return Judged(error_record(str(photo.path), self._reason(error), time.perf_counter() - start), image)
+        if prediction.map.shape != image.shape[:2]:
+            reason = (
+                f"the map of the method is {prediction.map.shape}, the photo {image.shape[:2]}; they must be the same"
+            )
+            return Judged(error_record(str(photo.path), reason, time.perf_counter() - start), image)
         scale = (own_size[0] / image.shape[1], own_size[1] / image.shape[0])
         seconds = time.perf_counter() - start
         record = prediction_record(str(photo.path), prediction, self.detector.name, seconds, scale)
@@ -88,7 +93,7 @@ class Judge:
             if prediction.reference is not None:
                 save_png(reference_file, rgb8(prediction.reference))
                 record["reference"] = str(reference_file)
-            scale = float(prediction.extra.get("map_threshold") or 0.5 * float(np.nanmax(prediction.map)) or 1.0)
+            scale = float(prediction.extra.get("map_threshold") or 0.5 * np.nan_to_num(prediction.map).max() or 1.0)
             save_png(stem.with_name(f"{stem.name}_overlay.png"), heat_overlay(rgb8(image), prediction.map, scale))
         except PaadError as error:
             self.unsaved += 1

@@ -7,6 +7,7 @@ Exit codes: 0 done, 2 wrong usage, 3 unusable input, 4 something optional is mis
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import signal
 import sys
@@ -45,8 +46,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Taken out here, so that it may stand anywhere without every subparser declaring it.
     arguments = [argument for argument in arguments if argument != "--debug"]
     if argv is None:
-        # A polite kill ends like Ctrl-C, so that temporary files are removed.
+        # A polite kill ends like Ctrl-C, so that temporary files are removed; so does an interrupt that was sent to
+        # a job which a script had put in the background, where Python would ignore it.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")  # a file name may not fit the terminal's encoding
     try:
         parser = _parser(arguments)
         if not arguments:

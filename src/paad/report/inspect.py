@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from paad._version import __version__
 from paad.data.files import write_text
 from paad.report import pictures, summary
@@ -48,7 +46,8 @@ def write_report(path: str | Path, sections: Sequence[Section], title: str = "In
         made=dt.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
         version=__version__,
     )
-    return write_text(path, page)
+    # File names may hold bytes that are no text at all.
+    return write_text(path, page.encode("utf-8", "backslashreplace").decode())
 
 
 def _section_view(section: Section, budget: int) -> dict[str, Any]:
@@ -67,11 +66,12 @@ def _section_view(section: Section, budget: int) -> dict[str, Any]:
 
 def _shared_scale(items: Sequence[Item]) -> float:
     """The map value drawn as anomalous where a detector names none: one for all photos, so that they compare."""
-    peaks = [float(np.nanmax(i.map)) for i in items if i.map is not None and i.map.size and np.isfinite(i.map).any()]
+    peaks = [float(item.map.max()) for item in items if item.map is not None]
     return 0.5 * max(peaks, default=1.0) or 1.0
 
 
 def _heat(item: Item, scale: float) -> str:
-    if item.map is None or item.small is None:
+    if item.map is None:
         return ""
-    return pictures.data_uri(pictures.heat_overlay(item.small, item.map, item.map_scale or scale))
+    photo = pictures.from_data_uri(item.photo)
+    return pictures.data_uri(pictures.heat_overlay(photo, item.map, item.map_scale or scale))

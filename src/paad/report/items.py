@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paad.report import pictures
-from paad.types import Bool, Float32, Prediction, Region, UInt8
+from paad.types import Bool, Prediction, Region, UInt8
 
 SIDE = 340
 """Longest side of the page's pictures, in pixels: 100 photos stay under 15 MB."""
@@ -34,8 +34,7 @@ class Item:
         box: x0, y0, x1, y1 of the part that the pictures show; a plain margin is cut off.
         boxes: the regions' boxes in pixels of the image as it was judged, by falling peak.
         photo, reference, marked: JPEG data addresses; ``marked`` shows the true mask's outline where there is one.
-        small: uint8 [h, w, 3], the photo under the heat overlay.
-        map: float32 [h, w], the reduced anomaly map, or None.
+        map: float16 [h, w], the reduced anomaly map, or None.
         map_scale: the map's value that counts as anomalous, or None.
         close_ups: (caption, photo, reference or "") around the strongest regions.
     """
@@ -49,8 +48,7 @@ class Item:
     photo: str = ""
     reference: str = ""
     marked: str = ""
-    small: UInt8 | None = None
-    map: Float32 | None = None
+    map: NDArray[np.float16] | None = None
     map_scale: float | None = None
     close_ups: tuple[tuple[str, str, str], ...] = ()
 
@@ -105,7 +103,7 @@ def make_item(
     label: str | None = None,
     true_mask: Bool | None = None,
 ) -> Item:
-    """Reduce one judged photo to what the page shows; keeps under 0.6 MB whatever the photo's size.
+    """Reduce one judged photo to what the page shows; keeps under 0.4 MB whatever the photo's size.
 
     Args:
         record: its ``paad inspect --json`` record.
@@ -119,8 +117,9 @@ def make_item(
     full = pictures.rgb8(image)
     size = (full.shape[1], full.shape[0])
     reference = None if prediction is None or prediction.reference is None else pictures.rgb8(prediction.reference)
-    alike = [full] if reference is None or reference.shape != full.shape else [full, reference]
-    box = pictures.content_box(alike)
+    if reference is not None and reference.shape != full.shape:
+        reference = pictures.resized(reference, size)
+    box = pictures.content_box([full] if reference is None else [full, reference])
     part = np.s_[box[1] : box[3], box[0] : box[2]]
     small = pictures.thumbnail(full[part], SIDE)
     if prediction is None:
@@ -138,21 +137,19 @@ def make_item(
         photo=pictures.data_uri(small),
         reference="" if reference is None else pictures.data_uri(pictures.thumbnail(reference[part], SIDE)),
         marked=pictures.data_uri(marked),
-        small=small,
-        map=pictures.shrink_map(prediction.map[part], SIDE),
+        map=pictures.half_precision(pictures.shrink_map(prediction.map[part], SIDE)),
         map_scale=None if scale is None else float(scale),
         close_ups=_close_ups(full, reference, regions[:CLOSE_UPS]),
     )
 
 
 def _close_ups(photo: UInt8, reference: UInt8 | None, regions: Sequence[Region]) -> tuple[tuple[str, str, str], ...]:
-    same_size = reference is not None and reference.shape == photo.shape
     return tuple(
         (
             region.kind or "region",
             pictures.data_uri(pictures.crop_square(photo, region.bbox, CLOSE_UP_SIDE), CLOSE_UP_BYTES),
             pictures.data_uri(pictures.crop_square(reference, region.bbox, CLOSE_UP_SIDE), CLOSE_UP_BYTES)
-            if same_size and reference is not None
+            if reference is not None
             else "",
         )
         for region in regions

@@ -17,6 +17,7 @@ _HEAT = np.array([(59, 15, 112), (140, 41, 129), (222, 73, 104), (254, 159, 109)
 """Colours at 0, 1/4, 1/2, 3/4 and 1: dark violet, purple, rose, orange, pale yellow (also told apart without hue)."""
 
 _WHITE = 255
+_JPEG = "data:image/jpeg;base64,"
 
 
 def rgb8(image: NDArray[Any]) -> UInt8:
@@ -49,7 +50,18 @@ def shrink_map(values: Float32, side: int) -> Float32:
     return blocks
 
 
-def heat_overlay(photo: UInt8, values: Float32, scale: float) -> UInt8:
+def half_precision(values: Float32) -> NDArray[np.float16]:
+    """``values`` as float16, at most its largest finite number; what is not a number becomes 0."""
+    limit = float(np.finfo(np.float16).max)
+    return np.clip(np.nan_to_num(values), -limit, limit).astype(np.float16)
+
+
+def resized(image: UInt8, size: tuple[int, int]) -> UInt8:
+    """``image`` [H, W, 3] at ``size`` (width, height)."""
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
+
+
+def heat_overlay(photo: UInt8, values: NDArray[np.floating[Any]], scale: float) -> UInt8:
     """``photo`` [H, W, 3] in grey with the map [h, w] over it: nothing at 0, half-covered at ``scale``, full at twice.
 
     The map is stretched to the photo's size.
@@ -122,4 +134,9 @@ def data_uri(image: UInt8, most: int = 20_000) -> str:
         Image.fromarray(image).save(memory, format="JPEG", quality=quality, optimize=True)
         if memory.tell() <= most:
             break
-    return "data:image/jpeg;base64," + base64.b64encode(memory.getvalue()).decode("ascii")
+    return _JPEG + base64.b64encode(memory.getvalue()).decode("ascii")
+
+
+def from_data_uri(address: str) -> UInt8:
+    """The picture [H, W, 3] of an address that :func:`data_uri` made."""
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(address.removeprefix(_JPEG)))))
