@@ -21,7 +21,7 @@ from paad.types import Bool, Float32, Float64
 DEPTH_STEP = 5e-4
 """World units (0.06 % of the object's radius; a fifth of a pixel at 800 px): a nearer or farther surface is another."""
 NORMAL_STEP_DEG = 3.0
-ALBEDO_STEP = 2.0 / 255.0
+ALBEDO_STEP = 3.0 / 255.0
 """In sRGB: less than this is not a visible stain."""
 
 

@@ -29,7 +29,7 @@ class Surface:
 
     Attributes:
         corners: float32 [F, 3, 3] world positions, counter-clockwise seen from outside.
-        normals: float32 [F, 3, 3] unit shading normals.
+        normals: float32 [F, 3, 3] shading normals, interpolated linearly and normalized only then.
         colours: float32 [F, 3] linear RGB in [0, 1].
         part: int32 [F] index of the brick that a triangle belongs to.
         finish: int32 [F] index into ``FINISHES``.
