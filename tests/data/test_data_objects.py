@@ -266,7 +266,13 @@ def test_fewer_than_three_views_and_wrong_folders(make_object: Make, tmp_path: P
 
 
 def test_unusable_camera_models_are_named(make_object: Make) -> None:
-    for key, value, reason in (("camera_model", "OPENCV_FISHEYE", "FISHEYE"), ("k4", 0.1, "k4"), ("w", 0, "w is 0")):
+    for key, value, reason in (
+        ("camera_model", "OPENCV_FISHEYE", "FISHEYE"),
+        ("k4", 0.1, "k4"),
+        ("w", 0, "w is 0"),
+        ("fl_x", 10**400, "fl_x is 1000"),
+        ("cx", "left", "cx is left"),
+    ):
         root = make_object(name=key)
         edit(root / "transforms.json", lambda c, key=key, value=value: c.update({key: value}))
         with pytest.raises(DataError, match=reason):

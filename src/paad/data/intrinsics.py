@@ -75,8 +75,8 @@ def parse_intrinsics(shared: Mapping[str, Any], frame: Mapping[str, Any]) -> Int
         value = values.get(key)
         if value is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
-            raise DataError(f"{key} is {value!r}; it must be a finite number")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e300:
+            raise DataError(f"{key} is {str(value)[:40]}; it must be a finite number")
         return float(value)
 
     def size(key: str) -> int | None:

@@ -67,10 +67,10 @@ def survey(root: Path) -> Survey:
     try:
         _read_training(found, finder)
         _read_tests(found, finder)
-    except DataError as error:
+        _find_unposed(found)
+    except (DataError, OSError) as error:
         found.tell(str(root), "error", str(error))
         return found
-    _find_unposed(found)
     if not (found.frames or found.photos or found.queries or found.errors):
         inside = [f.name for f in list_folders(root) if (f / "train").is_dir() or (f / "transforms.json").is_file()]
         hint = (

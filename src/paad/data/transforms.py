@@ -111,7 +111,7 @@ def _record(shared: dict[str, Any], frame: Any) -> PoseRecord:
         raise DataError("file_path is missing; it must be the path of an image")
     try:
         matrix = np.array(frame["transform_matrix"], np.float64)
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, OverflowError) as error:
         raise DataError("transform_matrix is missing or not made of numbers; it must be 4x4") from error
     if matrix.shape == (3, 4):
         matrix = np.vstack([matrix, [0.0, 0.0, 0.0, 1.0]])

@@ -47,10 +47,10 @@ def so3_log(rotation: NDArray[np.floating]) -> NDArray[np.float64]:
         return v * (angle / s)
     if c > 0.0:
         return v
-    axes = 0.5 * (r + np.eye(3))
+    axes = 0.25 * (r + r.T) + 0.5 * np.eye(3)
     i = int(np.argmax(np.diag(axes)))
     axis: NDArray[np.float64] = axes[i] / np.sqrt(axes[i, i])
-    return axis * angle
+    return axis * (angle if axis @ v >= 0.0 else -angle)
 
 
 def se3_exp(twist: ArrayLike) -> Matrix:
