@@ -29,11 +29,11 @@ class _Task:
     started: float
 
 
-def _attempt(job: Job, scratch: Path, threads: int) -> None:
+def _attempt(job: Job, scratch: Path) -> None:
     """What a worker does. A retry finds the folder of the attempt before it and starts it over."""
     if not scratch.is_dir():
         raise FileNotFoundError(f"{scratch} is not there on {os.uname().nodename}; --out must be on a shared disk")
-    write_result(job, scratch, threads)
+    write_result(job, scratch)
 
 
 class RayExecutor:
@@ -89,7 +89,7 @@ class RayExecutor:
 
     def start(self, job: Job, scratch: Path, expected_bytes: int | None) -> None:
         """Hand a job to the cluster."""
-        reference = self._remote.remote(job, scratch.resolve(), self._limits.threads)
+        reference = self._remote.remote(job, scratch.resolve())
         self._tasks[reference] = _Task(job, scratch, time.monotonic())
 
     def wait(self) -> list[Finished]:

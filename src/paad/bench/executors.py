@@ -30,7 +30,7 @@ _UNKNOWN_JOB_BYTES = 1024**3  # memory set aside for a method of which no job ha
 
 @dataclass(frozen=True)
 class Limits:
-    """What one job may use: wall seconds and resident bytes, None for no limit; and its threads."""
+    """What one job may use: wall seconds and resident bytes, None for no limit; and processors, for Ray."""
 
     seconds: float | None = None
     memory_bytes: int | None = None
@@ -105,7 +105,7 @@ class LocalExecutor:
 
     def start(self, job: Job, scratch: Path, expected_bytes: int | None) -> None:
         """Start a job in a new process; what it prints goes to ``log.txt`` among its predictions."""
-        process = self._context.Process(target=_work, args=(job, scratch, self._limits.threads), daemon=False)
+        process = self._context.Process(target=_work, args=(job, scratch), daemon=False)
         process.start()
         deadline = time.monotonic() + (self._limits.seconds or float("inf"))
         self._running.append(_Running(job, scratch, process, deadline, expected_bytes or _UNKNOWN_JOB_BYTES))
@@ -167,21 +167,21 @@ def row_of_process(job: Job, scratch: Path, exit_code: int | None) -> dict[str, 
     return empty_row(job, "crashed", f"its process ended with exit code {exit_code}; see log.txt among its predictions")
 
 
-def write_result(job: Job, scratch: Path, threads: int) -> None:
+def write_result(job: Job, scratch: Path) -> None:
     """Do a job and leave its row as ``result.json`` in ``scratch``."""
-    row = run_job(job, scratch, threads)
+    row = run_job(job, scratch)
     text = json.dumps(row, allow_nan=False)
     (scratch / "result.json.part").write_text(text, encoding="utf-8")
     os.replace(scratch / "result.json.part", scratch / "result.json")
 
 
-def _work(job: Job, scratch: Path, threads: int) -> None:
+def _work(job: Job, scratch: Path) -> None:
     """The main function of a job's process."""
     threading.Thread(target=_die_with_parent, daemon=True).start()
     log = os.open(scratch / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    write_result(job, scratch, threads)
+    write_result(job, scratch)
 
 
 def _die_with_parent() -> None:

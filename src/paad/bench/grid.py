@@ -40,6 +40,7 @@ class Grid:
         keep_maps: "all" (figures can be computed again), "some" (those the report shows) or "none".
         false_alarm_rate: what detectors are asked to promise; checked in the block "calibration".
         device: "auto", "cpu" or "cuda".
+        threads: that each job may use; timings depend on it, so it is among the settings.
     """
 
     data: Path
@@ -51,6 +52,7 @@ class Grid:
     keep_maps: KeepMaps = "all"
     false_alarm_rate: float = 0.02
     device: str = "auto"
+    threads: int = 1
 
 
 @dataclass(frozen=True)
@@ -158,6 +160,7 @@ def _method_settings(grid: Grid, method: str) -> dict[str, Any]:
         "method": method,
         "options": dict(grid.options.get(method, {})),
         "device": grid.device,
+        "threads": grid.threads,
         "false_alarm_rate": grid.false_alarm_rate,
         "versions": {"paad": __version__, **_versions("numpy", "torch"), **_owner(method)},
     }

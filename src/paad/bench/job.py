@@ -48,11 +48,11 @@ def empty_row(job: Job, status: Status, message: str) -> dict[str, Any]:
     }
 
 
-def run_job(job: Job, folder: Path, threads: int) -> dict[str, Any]:
+def run_job(job: Job, folder: Path) -> dict[str, Any]:
     """Do the job, write its predictions into ``folder``, return its row. Whatever fails becomes a row that says so."""
     begin = time.perf_counter()
     try:
-        row = _run(job, folder, threads)
+        row = _run(job, folder)
     except MemoryError as error:
         row = empty_row(job, "out_of_memory", f"out of memory: {error}".rstrip(": "))
     except Exception as error:  # a benchmark's job may fail in any way; its row tells how
@@ -61,11 +61,11 @@ def run_job(job: Job, folder: Path, threads: int) -> dict[str, Any]:
         row = empty_row(job, kind, " ".join(text.split()))
     row["seconds"] = {**row.get("seconds", {}), "job": round(time.perf_counter() - begin, 4)}
     row["peak_rss_mb"] = peak_rss_mb()
-    row["machine"] = {"platform": platform.platform(), "cpus": os.cpu_count(), "threads": threads}
+    row["machine"] = {"platform": platform.platform(), "cpus": os.cpu_count()}
     return row
 
 
-def _run(job: Job, folder: Path, threads: int) -> dict[str, Any]:
+def _run(job: Job, folder: Path) -> dict[str, Any]:
     if job.problem:
         raise DataError(job.problem)
     toy = open_object(job.object_dir)
@@ -76,6 +76,7 @@ def _run(job: Job, folder: Path, threads: int) -> dict[str, Any]:
     if not toy.test:
         raise DataError(f"{toy.root / 'test'}: no labelled photos; expected test/good/*.png and test/<defect>/*.png")
     _seed_everything(job.seed)
+    threads = job.settings["threads"]
     with threadpool_limits(threads):
         _limit_threads(threads)
         detector = _create(cls, job)

@@ -174,5 +174,6 @@ def _describe(grid: Grid, run: Path) -> None:
             "keep_maps": grid.keep_maps,
             "false_alarm_rate": grid.false_alarm_rate,
             "device": grid.device,
+            "threads": grid.threads,
         },
     )
