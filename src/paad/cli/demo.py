@@ -23,9 +23,10 @@ TOYS = ("Mallard", "Puppy")
 
 @dataclass(frozen=True)
 class DemoProfile:
-    """How much the demo makes of each toy: photos of ``size`` pixels, and the options of the fit."""
+    """How much the demo makes of each toy: photos of ``size`` pixels, light paths a pixel, the options of the fit."""
 
     size: int
+    samples: int
     train: int
     good: int
     defect: int
@@ -33,8 +34,8 @@ class DemoProfile:
 
 
 PROFILES = {
-    "quick": DemoProfile(size=128, train=48, good=4, defect=6),
-    "full": DemoProfile(size=256, train=100, good=8, defect=12),
+    "quick": DemoProfile(size=160, samples=16, train=48, good=4, defect=6),
+    "full": DemoProfile(size=240, samples=24, train=100, good=8, defect=12),
 }
 
 
@@ -87,9 +88,8 @@ def _render(data: Path, profile: DemoProfile) -> Path:
     from paad.synth.dataset import generate
     from paad.synth.dataset_profile import Counts, Profile
 
-    sizes = Profile(
-        "demo", profile.size, Counts(profile.train, profile.good, profile.defect, specimens=profile.defect // 3)
-    )
+    counts = Counts(profile.train, profile.good, profile.defect, specimens=profile.defect // 3)
+    sizes = Profile("demo", profile.size, counts, samples=profile.samples)
     workers = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 4)
     say(f"{data}: rendering photos of {' and '.join(TOYS)} in {workers} processes")
     with progress("render") as report:
