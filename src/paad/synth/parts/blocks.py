@@ -5,7 +5,7 @@ A part's origin is the middle of its top, studs left out, as in the LDraw librar
 
 from __future__ import annotations
 
-from paad.synth.parts.kernel import BEVEL, cylinder, extrude, frustum, grid, revolve, slab, stud, studs, tube
+from paad.synth.parts.kernel import BEVEL, Section, cylinder, extrude, frustum, grid, revolve, slab, stud, studs, tube
 from paad.synth.parts.shape import Shape, moved_by, socket, turned
 
 BRICK, PLATE = 24.0, 8.0
@@ -117,11 +117,10 @@ def grille() -> Shape:
 def tooth(vertical: bool) -> Shape:
     """1 × 1 plate with a pointed tooth: hanging down in front of -z, or lying ahead along -z."""
     base = body(1, 1, PLATE) + stud()
-    claw: list[tuple[float, float]]
     if vertical:
-        claw = [(-9, 0), (-9, 8), (-9.5, 24), (-12, 24), (-15.5, 19), (-17.5, 12), (-18, 1.0), (-17, 0)]
-        return base + extrude(claw, -9.5, 9.5, 1.2)
-    claw = [(-9, 0), (-9, 8), (-30, 8), (-30, 6), (-24, 3), (-17, 1), (-12, 0)]
+        sections: list[Section] = [(0, -9, 9, -18, -9), (10, -10, 10, -18, -9.2), (17, -8, 8, -15.5, -9.4)]
+        return base + frustum([*sections, (21, -5, 5, -13, -9.4), (24, -1.5, 1.5, -11, -9.4)])
+    claw = [(-9.0, 0.0), (-9, 8), (-30, 8), (-30, 6), (-24, 3), (-17, 1), (-12, 0)]
     return base + extrude(claw, -5, 5, 1.2)
 
 

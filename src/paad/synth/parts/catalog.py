@@ -110,6 +110,7 @@ ROUNDS: dict[str, Entry] = {
     "98138": ("Tile 1 x 1 round", rounds.round_tile),
     "3941": ("Brick 2 x 2 round", lambda: rounds.round_2x2(24)),
     "4032": ("Plate 2 x 2 round", lambda: rounds.round_2x2(8)),
+    "18674": ("Plate 2 x 2 round with one stud", lambda: rounds.round_2x2(8, studded=False)),
     "14769": ("Tile 2 x 2 round", rounds.round_tile_2x2),
     "60474": ("Plate 4 x 4 round", rounds.round_plate_4x4),
     "4589": ("Cone 1 x 1", lambda: rounds.cone(10, 6.6, 24, 4)),

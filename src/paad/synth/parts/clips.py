@@ -92,7 +92,8 @@ def wedge_plate(outline: Sequence[tuple[float, float]], places: Sequence[tuple[f
 def wing_right(length: int) -> Shape:
     """A wing two studs wide at +z, one at -z; its straight side, with the studs, is at +x."""
     z = 10.0 * length
-    return wedge_plate([(-20, z), (0, -z), (20, -z), (20, z)], [(10, 20.0 * k - z + 10) for k in range(length)])
+    shape = wedge_plate([(-20, z), (0, -z), (20, -z), (20, z)], [(10, 20.0 * k - z + 10) for k in range(length)])
+    return shape + socket(-20, 0, z - 20, z, PLATE)
 
 
 def wing_both() -> Shape:

@@ -33,12 +33,11 @@ def round_tile() -> Shape:
     return _round(_bevelled(10, 0, 8, 0.6), 6.5, 4) + socket(-10, 10, -10, 10, 8)
 
 
-def round_2x2(height: float) -> Shape:
-    """Round brick or plate on two by two studs."""
-    body = _round(_bevelled(20, 0, height), 16, 4) + sum(
-        understuds(2, 2, 4, height)[1:], understuds(2, 2, 4, height)[0]
-    )
-    return body + studs(grid(2), grid(2)) + socket(-20, 20, -20, 20, height)
+def round_2x2(height: float, studded: bool = True) -> Shape:
+    """Round brick or plate on two by two studs, with four studs or one in the middle."""
+    shape = _round(_bevelled(20, 0, height), 16, 4) + understuds(2, 2, 4, height)[0]
+    shape = shape + (studs(grid(2), grid(2)) if studded else stud(hollow=True))
+    return shape + socket(-20, 20, -20, 20, height)
 
 
 def round_tile_2x2() -> Shape:
