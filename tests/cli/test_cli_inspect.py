@@ -102,7 +102,7 @@ def test_no_readable_photo_is_3(paad: Any, model: Path, tmp_path: Path, argument
     code, out, err = paad("inspect", model, tmp_path / argument, "--json", "-")
     assert code == 3
     assert [r["status"] for r in _lines(out)] == ["error"]
-    assert "none of 1 photos could be read" in err
+    assert "no photo could be read, of 1" in err
 
 
 def test_patterns_folders_and_repeats(paad: Any, model: Path, toy_dir: Path) -> None:

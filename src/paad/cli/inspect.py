@@ -62,9 +62,12 @@ def run(args: argparse.Namespace) -> None:
     if out is not None:
         report = _report(out / "report.html", args, detector, items)
         say(f"report: {report}")
-    say(f"{len(photos)} photos: " + ", ".join(f"{n} {status}" for status, n in sorted(found.items())))
+    say(
+        f"{len(photos)} photo{'s' if len(photos) != 1 else ''}: "
+        + ", ".join(f"{n} {status}" for status, n in sorted(found.items()))
+    )
     if read == 0:
-        raise DataError(f"none of {len(photos)} photos could be read; the lines above say why")
+        raise DataError(f"no photo could be read, of {len(photos)}; the lines above say why")
     if judge.unsaved:
         raise PaadError(f"{judge.unsaved} photos were judged, but their map or pictures could not be written to {out}")
 
