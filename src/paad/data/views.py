@@ -20,6 +20,7 @@ from paad.types import Float32, Float64, PosedView, UInt8
 MaskSource = Literal["alpha", "mask_path", "background", "none"]
 
 _SAMPLE = 16
+_SAMPLE_PIXELS = 400_000
 _ENOUGH_CONFIDENCE = 0.5
 
 
@@ -70,8 +71,8 @@ class MaskPolicy:
 def decide_masks(photos: Sequence[PhotoFile]) -> MaskPolicy:
     """Decide once for a training set: masks that are given win, then alpha, then a plain background.
 
-    At most 16 photos, evenly spread, are decoded. A background counts as plain when the median confidence of
-    the estimates is at least 0.5.
+    At most 16 photos, evenly spread, are decoded, large ones reduced. A background counts as plain when the median
+    confidence of the estimates is at least 0.5.
     """
     if not photos:
         return MaskPolicy("none", 0.0, None)
@@ -80,7 +81,7 @@ def decide_masks(photos: Sequence[PhotoFile]) -> MaskPolicy:
     chosen = np.unique(np.linspace(0, len(photos) - 1, min(_SAMPLE, len(photos))).round().astype(int))
     estimates = []
     for i in chosen:
-        image = load_image(photos[i].path)
+        image = load_image(photos[i].path, max_pixels=_SAMPLE_PIXELS)
         if image.shape[2] == 4:
             return MaskPolicy("alpha", 1.0, None)
         estimates.append(estimate_mask(image))
