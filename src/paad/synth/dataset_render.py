@@ -23,10 +23,10 @@ from paad.synth.defects_stains import stain
 from paad.synth.looks import SIM_LIGHTING, random_lighting
 from paad.synth.looks_photo import on_white, photographed, random_shot
 from paad.synth.looks_tables import table_texture
-from paad.synth.masks import buffers, change_mask, window_of
+from paad.synth.masks import change_mask, window_of
 from paad.synth.render_scene import Backdrop, Lens, Scene
 from paad.synth.render_surface import Surface, concatenate, linear_of_srgb
-from paad.types import Bool, Float64, UInt8
+from paad.types import Bool, Float32, Float64, UInt8
 
 TABLES = 3
 """Tables an object stands on in the ``real`` look: two in the training photos, all three in the test photos."""
@@ -169,7 +169,7 @@ def _real_picture(
     shot = random_shot(rng)
     distance = float(np.linalg.norm(view.cam_from_world[:3, 3]))
     lens = Lens(aperture=float(rng.uniform(0.004, 0.014)), focus=distance * float(rng.normal(1.0, 0.02)))
-    samples = max(1, job.profile.samples // 2)
+    samples = max(1, job.profile.samples // 3)
     rgb, _ = scene.picture(job.profile.camera, view.cam_from_world, samples, seed, lens=lens)
     facts = {"aperture": lens.aperture, "focus": lens.focus, **vars(shot)}
     return photographed(rgb, shot, rng), facts
@@ -179,9 +179,13 @@ def _object_mask(job: Job, scene: Scene, view: View) -> UInt8:
     """How much of each pixel the object covers, 0 to 255, from the mask's own samples."""
     n, camera = job.profile.mask_samples, job.profile.camera
     fine = camera.resized(camera.width * n, camera.height * n)
-    seen = buffers(scene, fine, view.cam_from_world).part >= 0
-    cover = seen.reshape(camera.height, n, camera.width, n).mean(axis=(1, 3))
-    mask: UInt8 = np.rint(255.0 * cover).astype(np.uint8)
+    mask = np.zeros((camera.height, camera.width), np.uint8)
+    window = window_of(scene.surface.corners.reshape(-1, 3), camera, view.cam_from_world, margin=0)
+    if window is not None:
+        x0, y0, x1, y1 = window
+        triangle, _ = scene.hits(fine, view.cam_from_world, (n * x0, n * y0, n * x1, n * y1))
+        cover = (triangle >= 0).reshape(y1 - y0, n, x1 - x0, n).mean(axis=(1, 3))
+        mask[y0:y1, x0:x1] = np.rint(255.0 * cover).astype(np.uint8)
     return mask
 
 
@@ -209,9 +213,13 @@ def _table(job: Job, piece: Piece) -> int | None:
 def _scene(job: Job, thing: SynthObject, surface: Surface, table: int | None) -> Scene:
     if table is None:
         return Scene(surface, SIM_LIGHTING)
-    texture, _ = table_texture(rng_of(job.seed, thing.name, "texture", table))
-    backdrop = Backdrop(thing.floor - 1e-3, 6.0, linear_of_srgb(texture))
+    backdrop = Backdrop(thing.floor - 1e-3, 8.0, _texture(job.seed, thing.name, table))
     return Scene(surface, SIM_LIGHTING, backdrop)
+
+
+@functools.lru_cache(maxsize=TABLES)
+def _texture(seed: int, name: str, table: int) -> Float32:
+    return linear_of_srgb(table_texture(rng_of(seed, name, "texture", table))[0])
 
 
 @functools.lru_cache(maxsize=1)

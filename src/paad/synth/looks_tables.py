@@ -7,7 +7,7 @@ import numpy as np
 from paad.synth.defects_noise import SpaceNoise
 from paad.types import Float32, Float64
 
-TEXTURE_PX = 512
+TEXTURE_PX = 384
 _PALETTE = np.array(
     [
         (0.55, 0.38, 0.24), (0.72, 0.56, 0.38), (0.35, 0.22, 0.15), (0.78, 0.77, 0.74), (0.36, 0.40, 0.45),
@@ -17,7 +17,7 @@ _PALETTE = np.array(
 
 
 def table_texture(rng: np.random.Generator) -> tuple[Float32, str]:
-    """A random table or cloth: sRGB texture [512, 512, 3] and what it is."""
+    """A random table or cloth: sRGB texture [384, 384, 3] and what it is."""
     kinds = {"wood": _wood, "weave": _weave, "check": _check, "speckle": _speckle, "stripes": _stripes}
     name = str(rng.choice(list(kinds)))
     y, x = np.mgrid[0:TEXTURE_PX, 0:TEXTURE_PX] / TEXTURE_PX

@@ -33,46 +33,55 @@ class Lens:
 
 @dataclass(frozen=True)
 class Backdrop:
-    """What the object stands on: a square of side ``2 * half`` at height ``z``, with an sRGB texture [h, w, 3]."""
+    """What the object stands on: a square of side ``2 * half`` at height ``z``.
+
+    Its ``texture`` (linear RGB [h, w, 3]) fits into it ``repeats`` times along each side, mirrored.
+    """
 
     z: float
     half: float
     texture: Float32
+    repeats: float = 3.0
     roughness: float = 0.3
 
 
 class Scene:
-    """A specimen with its light, and a backdrop if any. Only the camera (and the light's picture) changes later."""
+    """A specimen with its light, and a backdrop if any. Only the camera (and the light) changes later."""
 
     def __init__(self, surface: Surface, lighting: Lighting, backdrop: Backdrop | None = None) -> None:
         self.surface = surface
         self._mi = mi = mitsuba()
-        faces: dict[str, NDArray[np.int64]] = {}
-        items: dict[str, Any] = {
+        self._items: dict[str, Any] = {
             "type": "scene",
-            "integrator": {"type": "path", "max_depth": MAX_DEPTH, "rr_depth": 10, "hide_emitters": True},
-            "light": {
-                "type": "envmap",
-                "bitmap": mi.Bitmap(environment(lighting)),
-                "to_world": _env_to_world(mi),
+            "integrator": {
+                "type": "path",
+                "max_depth": MAX_DEPTH,
+                "rr_depth": 10,
+                "hide_emitters": backdrop is None,  # a room behind the table, white behind a lone object
             },
         }
+        faces: dict[str, NDArray[np.int64]] = {}
         for index, finish in enumerate(FINISHES):
             chosen = np.flatnonzero(surface.finish == index)
             if len(chosen):
-                items[finish] = _mesh(mi, finish, surface.take(chosen))
+                self._items[finish] = _mesh(mi, finish, surface.take(chosen))
                 faces[finish] = chosen
         if backdrop is not None:
-            items["backdrop"] = _plane(mi, backdrop)
-        self._scene = mi.load_dict(items)
+            self._items["backdrop"] = mi.load_dict(_plane(mi, backdrop))
+        self.relight(lighting)
         self._faces = [faces.get(shape.id()) for shape in self._scene.shapes()]
         self._aov = mi.load_dict({"type": "aov", "aovs": "depth:depth,shape:shape_index,prim:prim_index"})
 
     def relight(self, lighting: Lighting) -> None:
-        """Change the light around the object."""
-        params = self._mi.traverse(self._scene)
-        params["light.data"] = self._mi.TensorXf(environment(lighting))
-        params.update()
+        """Change the light around the object; the meshes are kept."""
+        mi = self._mi
+        # Mitsuba's environment has +y up; ours has +z up.
+        light = {
+            "type": "envmap",
+            "bitmap": mi.Bitmap(environment(lighting)),
+            "to_world": mi.ScalarTransform4f().rotate([1, 0, 0], 90),
+        }
+        self._scene = mi.load_dict({**self._items, "light": light})
 
     def picture(
         self,
@@ -122,11 +131,6 @@ def ray_directions(camera: Camera, window: Window | None = None) -> Float64:
     return rays.reshape(y1 - y0, x1 - x0, 3)
 
 
-def _env_to_world(mi: Any) -> Any:
-    """Mitsuba's environment has +y up; ours has +z up."""
-    return mi.ScalarTransform4f().rotate([1, 0, 0], 90)
-
-
 def _bsdf(mi: Any, finish: str, palette: Float32) -> dict[str, Any]:
     """Glossy ABS plastic: index of refraction 1.54 (Brydson, Plastics Materials, 1999), slightly rough."""
     colour = {
@@ -168,7 +172,13 @@ def _mesh(mi: Any, finish: str, surface: Surface) -> Any:
 def _plane(mi: Any, backdrop: Backdrop) -> dict[str, Any]:
     t = mi.ScalarTransform4f()
     bitmap = mi.Bitmap(np.ascontiguousarray(backdrop.texture, np.float32))
-    texture = {"type": "bitmap", "bitmap": bitmap, "raw": True, "wrap_mode": "mirror"}
+    texture = {
+        "type": "bitmap",
+        "bitmap": bitmap,
+        "raw": True,
+        "wrap_mode": "mirror",
+        "to_uv": t.scale([backdrop.repeats, backdrop.repeats, 1.0]),
+    }
     return {
         "type": "rectangle",
         "to_world": t.translate([0, 0, backdrop.z]) @ t.scale([backdrop.half, backdrop.half, 1.0]),
@@ -212,5 +222,7 @@ def _sensor(
         },
     }
     if lens is not None and lens.aperture > 0.0:
+        # Mitsuba's thin lens knows centred principal points only, which is all that the generator makes.
+        del sensor["principal_point_offset_x"], sensor["principal_point_offset_y"]
         sensor.update(type="thinlens", aperture_radius=lens.aperture, focus_distance=lens.focus)
     return sensor

@@ -10,7 +10,7 @@ from paad.types import Float64
 
 ANGLE_X = 0.6911111611634243
 """Horizontal field of view of MAD-Sim's cameras, radians."""
-OBJECT_RADIUS = 0.8
+OBJECT_RADIUS = 0.85
 """The object lies within this distance of the origin, in MAD's units."""
 RADIUS = {
     "Gorilla": 3.5, "Unicorn": 3.5, "Mallard": 3.5, "Turtle": 3.5, "Whale": 3.5, "Bird": 3.0, "Owl": 3.5,
