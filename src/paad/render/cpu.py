@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from typing import Any
 
-import numba
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -15,12 +12,7 @@ from torch import Tensor
 from paad.geometry.camera import Camera
 from paad.render import kernels_blend as blending
 from paad.render import kernels_project as projecting
-
-# OpenMP's waiting threads spin, and stall for whole scheduler ticks when anything else runs on the machine; numba's
-# own pool sleeps. It refuses concurrent callers, hence the lock.
-if "NUMBA_THREADING_LAYER" not in os.environ:
-    numba.config.THREADING_LAYER = "workqueue"
-_ONE_CALLER = threading.Lock()
+from paad.render.threads import ONE_CALLER
 
 
 def _array(tensor: Tensor) -> NDArray[np.float32]:
@@ -72,12 +64,12 @@ def _backward(ctx: Any, *grad_outputs: Any) -> Any:
 class _Rasterize(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, *inputs: Any) -> tuple[Tensor, Tensor, Tensor]:
-        with _ONE_CALLER:
+        with ONE_CALLER:
             return _forward(ctx, *inputs)
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
-        with _ONE_CALLER:
+        with ONE_CALLER:
             return _backward(ctx, *grad_outputs)
 
 

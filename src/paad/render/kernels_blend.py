@@ -67,26 +67,29 @@ def bin_tiles(projected: Any, order: Any, columns: int, rows: int) -> Any:
     ``order`` holds the drawn Gaussians' indices by depth. Returns ``starts`` int64 [tiles + 1] into ``ids`` int32
     (Gaussian) and ``slots`` int32 (its own running pair number), and ``first`` int64 [N + 1], its first slot.
     """
+    n = projected.shape[0]
     starts = np.zeros(columns * rows + 1, np.int64)
-    first = np.zeros(projected.shape[0] + 1, np.int64)
-    for i in order:
+    first = np.zeros(n + 1, np.int64)
+    ranges = np.empty((n, 4), np.int16)
+    for i in range(n):
+        first[i + 1] = first[i]
+        if projected[i, 5] == _ZERO:
+            continue
         x0, x1, y0, y1 = _tile_range(projected[i], columns, rows)
-        first[i + 1] = (x1 - x0 + 1) * (y1 - y0 + 1)
+        ranges[i, 0], ranges[i, 1], ranges[i, 2], ranges[i, 3] = x0, x1, y0, y1
+        first[i + 1] += (x1 - x0 + 1) * (y1 - y0 + 1)
         for y in range(y0, y1 + 1):
             for x in range(x0, x1 + 1):
                 starts[y * columns + x + 1] += 1
     for t in range(columns * rows):
         starts[t + 1] += starts[t]
-    for i in range(projected.shape[0]):
-        first[i + 1] += first[i]
     next_free = starts[:-1].copy()
     ids = np.empty(starts[-1], np.int32)
     slots = np.empty(starts[-1], np.int32)
     for i in order:
-        x0, x1, y0, y1 = _tile_range(projected[i], columns, rows)
         slot = first[i]
-        for y in range(y0, y1 + 1):
-            for x in range(x0, x1 + 1):
+        for y in range(ranges[i, 2], ranges[i, 3] + 1):
+            for x in range(ranges[i, 0], ranges[i, 1] + 1):
                 k = next_free[y * columns + x]
                 ids[k], slots[k] = i, slot
                 next_free[y * columns + x] = k + 1

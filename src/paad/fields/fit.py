@@ -1,0 +1,192 @@
+"""Fit the Gaussians of one good object to its posed views."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from paad.errors import DataError
+from paad.fields.density import chosen_to_split, idle, split_longest
+from paad.fields.optimize import GaussianAdam
+from paad.fields.targets import Target
+from paad.render import Gaussians, render
+from paad.render.gaussians import SH_BASES, concatenate
+from paad.types import Float32, Float64, Progress
+
+
+@dataclass(frozen=True)
+class FieldConfig:
+    """How the field is fitted. The defaults suit a toy in 100 to 200 views of 400 x 400 pixels on two cores."""
+
+    steps: int = 3000  # optimization steps, one view each
+    seconds: float | None = None  # wall time after which the schedule is wound up; None leaves it to the steps
+    initial_gaussians: int = 10000  # points of the carved surface that are taken
+    max_gaussians: int = 30000  # budget for splitting
+    sh_degree: int = 3  # degree of the view-dependent colour, 0 to 3
+    max_side: int = 800  # longer training pictures are reduced to this many pixels
+    grow_from: float = 0.08  # share of the schedule at which splitting begins
+    grow_until: float = 0.6  # and ends
+    grow_every: int = 100  # steps between two rounds of splitting and pruning
+    coarse_until: float = 0.2  # share of the schedule fitted at half the resolution
+    squared: float = 2.0  # weight of the squared error beside the absolute one
+    silhouette: float = 0.5  # weight of the absolute error of alpha where masks are given
+    seed: int = 0  # order of the views and choice of the initial points
+
+
+RATES = {
+    "means": 2e-3,  # times the object's radius
+    "quats": 2e-3,
+    "log_scales": 1e-2,
+    "logit_opacities": 4e-2,
+    "base": 5e-3,
+    "rest": 5e-4,
+}
+
+
+@dataclass
+class FitLog:
+    """What happened during a fit: seconds, steps done, number of Gaussians, and the loss now and then."""
+
+    seconds: float = 0.0
+    steps: int = 0
+    gaussians: int = 0
+    losses: list[float] = field(default_factory=list)
+
+
+def initial_gaussians(xyz: Float64, rgb: Float32, spacing: float, config: FieldConfig) -> Gaussians:
+    """Round, half-opaque Gaussians at points [N, 3] of colours [N, 3]; at most ``config.initial_gaussians`` of them.
+
+    Raises:
+        DataError: no points.
+    """
+    if len(xyz) == 0:
+        raise DataError("no points to start the field from; check the masks, the poses and the COLMAP points")
+    if len(xyz) > config.initial_gaussians:
+        chosen = np.random.default_rng(config.seed).choice(len(xyz), config.initial_gaussians, replace=False)
+        spacing *= float(np.sqrt(len(xyz) / config.initial_gaussians))
+        xyz, rgb = xyz[np.sort(chosen)], rgb[np.sort(chosen)]
+    n = len(xyz)
+    sh = torch.zeros(n, SH_BASES[config.sh_degree], 3)
+    sh[:, 0] = (torch.from_numpy(np.ascontiguousarray(rgb)) - 0.5) / 0.28209479177387814
+    return Gaussians(
+        torch.from_numpy(xyz.astype(np.float32)),
+        torch.tensor([1.0, 0.0, 0.0, 0.0]).repeat(n, 1),
+        torch.full((n, 3), float(np.log(0.6 * spacing))),
+        torch.full((n,), 0.5),
+        sh,
+    )
+
+
+def view_loss(gaussians: Gaussians, target: Target, background: Tensor, config: FieldConfig) -> Tensor:
+    """Absolute and squared colour error, and the silhouette's where the target has a mask; a scalar."""
+    out = render(gaussians, target.cam_from_world, target.camera, background)
+    difference = out.colour - target.colour
+    loss = difference.abs().mean() + config.squared * (difference * difference).mean()
+    if target.mask is not None and config.silhouette > 0:
+        loss = loss + config.silhouette * (out.alpha - target.mask).abs().mean()
+    return loss
+
+
+def optimize(
+    start: Gaussians,
+    targets: Sequence[Target],
+    background: Float32,
+    radius: float,
+    box: tuple[Float64, Float64] | None,
+    config: FieldConfig,
+    progress: Progress | None = None,
+) -> tuple[Gaussians, FitLog]:
+    """Fit ``start`` to ``targets``.
+
+    Args:
+        start: initial Gaussians.
+        targets: the training pictures, full resolution.
+        background: RGB [3] to render over.
+        radius: of the object, scene units; scales the learning rate of the means.
+        box: corners [3], [3] outside of which Gaussians are pruned; None for open scenes.
+        config: the schedule.
+        progress: called as ``progress(step, steps, message)``.
+
+    Raises:
+        DataError: the loss is not finite.
+    """
+    device = start.means.device
+    ground = torch.as_tensor(background, dtype=torch.float32, device=device)
+    adam = GaussianAdam(start, {**RATES, "means": RATES["means"] * radius})
+    corners = None
+    if box is not None:
+        corners = (torch.tensor(box[0], device=device).float(), torch.tensor(box[1], device=device).float())
+    limit = float("inf") if box is None else 0.15 * radius
+    coarse = [t.halved() for t in targets]
+    rng = np.random.default_rng(config.seed)
+    pull, log, began = torch.zeros(len(start), device=device), FitLog(), time.perf_counter()
+    order: list[int] = []
+    threads = torch.get_num_threads()
+    if device.type == "cpu":
+        torch.set_num_threads(1)
+    try:
+        for step in range(config.steps):
+            done = step / config.steps
+            if config.seconds is not None:
+                done = max(done, (time.perf_counter() - began) / config.seconds)
+                if done >= 1.0:
+                    break
+            if not order:
+                order = rng.permutation(len(targets)).tolist()
+            view = order.pop()
+            target = (coarse if done < config.coarse_until else targets)[view]
+            loss = view_loss(adam.gaussians, target, ground, config)
+            loss.backward()  # type: ignore[no-untyped-call]
+            pull += adam.gradient("means").norm(dim=1)
+            adam.step(_rate_factors(done))
+            if step % config.grow_every == config.grow_every - 1:
+                log.losses.append(float(loss.detach()))
+                if not np.isfinite(log.losses[-1]):
+                    raise DataError("the fit diverged: its loss is not finite; check the images and poses for nan")
+                if done < 0.9:
+                    grown = config.grow_from <= done < config.grow_until
+                    _restructure(adam, pull, corners, limit, config, done if grown else None)
+                    pull = torch.zeros(len(adam.values["means"]), device=device)
+                if progress:
+                    progress(step + 1, config.steps, f"{len(pull)} Gaussians, loss {log.losses[-1]:.4f}")
+            log.steps = step + 1
+    finally:
+        torch.set_num_threads(threads)
+    fitted = adam.gaussians.detached()
+    fitted = fitted[torch.nonzero(~idle(fitted, corners, limit, 1 / 255))[:, 0]]
+    log.seconds, log.gaussians = time.perf_counter() - began, len(fitted)
+    return fitted, log
+
+
+def _rate_factors(done: float) -> dict[str, float]:
+    """The learning rates' decay: means to a hundredth, the rest to a tenth, all exponentially."""
+    tenth = 0.1**done
+    return {"means": 0.01**done, **dict.fromkeys(("quats", "log_scales", "logit_opacities", "base", "rest"), tenth)}
+
+
+def _restructure(
+    adam: GaussianAdam,
+    pull: Tensor,
+    corners: tuple[Tensor, Tensor] | None,
+    limit: float,
+    config: FieldConfig,
+    growing: float | None,
+) -> None:
+    """One round of pruning and, where ``growing`` gives the share of the schedule done, of splitting."""
+    now = adam.gaussians.detached()
+    alive = ~idle(now, corners, limit, 0.01)
+    added = None
+    if growing is not None:
+        rounds = (config.grow_until - growing) * config.steps / config.grow_every
+        room = config.max_gaussians - int(alive.sum())
+        share = max(0, round(room / max(1.0, rounds)))
+        if share > 0:
+            parents = chosen_to_split(torch.where(alive, pull, torch.zeros_like(pull)), now, share)
+            added = concatenate(list(split_longest(now[parents])))
+            alive[parents] = False
+    adam.restructure(torch.nonzero(alive)[:, 0], added)

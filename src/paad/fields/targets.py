@@ -1,0 +1,116 @@
+"""Training views as the optimizer wants them: cropped to the object, over a known background, at several scales."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from paad.geometry.camera import Camera
+from paad.types import Float32, Float64, PosedView
+
+_MARGIN = 8
+
+
+@dataclass(frozen=True)
+class Target:
+    """One view to reproduce: ``colour`` [H, W, 3] over the background, ``mask`` [H, W] or None, camera of the crop."""
+
+    colour: Tensor
+    mask: Tensor | None
+    camera: Camera
+    cam_from_world: Tensor
+
+    def to(self, device: str) -> Target:
+        """A copy on ``device``."""
+        mask = None if self.mask is None else self.mask.to(device)
+        return Target(self.colour.to(device), mask, self.camera, self.cam_from_world.to(device))
+
+    def halved(self) -> Target:
+        """The same at half the resolution, by averaging 2 x 2 pixels."""
+        return self.reduced(2)
+
+    def reduced(self, factor: int) -> Target:
+        """The same at 1 / ``factor`` of the resolution, by averaging blocks; odd rims are cut off."""
+        h, w = self.camera.height // factor, self.camera.width // factor
+        if factor == 1 or h < 8 or w < 8:
+            return self
+        camera = self.camera.cropped(0, 0, w * factor, h * factor).resized(w, h)
+        colour = self.colour[: h * factor, : w * factor].reshape(h, factor, w, factor, 3).mean(dim=(1, 3))
+        mask = self.mask
+        if mask is not None:
+            mask = mask[: h * factor, : w * factor].reshape(h, factor, w, factor).mean(dim=(1, 3))
+        return Target(colour.contiguous(), mask, camera, self.cam_from_world)
+
+
+def composite(image: Float32, mask: Float32 | None, background: Float32) -> Float32:
+    """``image`` [H, W, 3] over ``background`` [3] by ``mask`` [H, W]; without a mask the image itself."""
+    if mask is None:
+        return image
+    out: Float32 = image * mask[..., None] + background * (1.0 - mask[..., None])
+    return out
+
+
+def box_window(camera: Camera, cam_from_world: Float64, low: Float64, high: Float64) -> tuple[int, int, int, int]:
+    """Pixel window x0, y0, width, height that holds the box [low, high] and a margin, clipped to the picture.
+
+    A box that reaches behind the camera gives the whole picture.
+    """
+    corners = np.array([[x, y, z] for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])])
+    uv, z = camera.project(corners, cam_from_world)
+    if (z <= 1e-6).any():
+        return 0, 0, camera.width, camera.height
+    x0, y0 = np.clip(np.floor(uv.min(axis=0)) - _MARGIN, 0, [camera.width - 1, camera.height - 1]).astype(int)
+    x1, y1 = np.clip(np.ceil(uv.max(axis=0)) + _MARGIN, [x0 + 1, y0 + 1], [camera.width, camera.height]).astype(int)
+    return int(x0), int(y0), int(x1 - x0), int(y1 - y0)
+
+
+def targets_of(
+    views: Sequence[PosedView],
+    background: Float32,
+    box: tuple[Float64, Float64] | None,
+    over_background: bool,
+    use_masks: bool,
+    max_side: int,
+) -> list[Target]:
+    """One :class:`Target` a view.
+
+    Args:
+        views: the posed views.
+        background: RGB [3] that the field is rendered over.
+        box: corners of the object's box; each view is cropped to it. None keeps whole pictures.
+        over_background: whether the pictures are composited over ``background`` by their masks.
+        use_masks: whether the masks are kept as targets of the field's alpha.
+        max_side: longer pictures are reduced to about this many pixels.
+    """
+    out = []
+    for view in views:
+        x0, y0, w, h = (
+            (0, 0, view.camera.width, view.camera.height)
+            if box is None
+            else box_window(view.camera, view.cam_from_world, *box)
+        )
+        camera = view.camera.cropped(x0, y0, w, h)
+        window = (slice(y0, y0 + h), slice(x0, x0 + w))
+        image = view.image[window].astype(np.float32) / np.float32(255.0)
+        mask = None if view.mask is None else np.ascontiguousarray(view.mask[window])
+        colour = composite(image, mask, background) if over_background else image
+        shrink = max_side / max(view.camera.width, view.camera.height)
+        if shrink < 1.0:
+            camera = camera.scaled(shrink)
+            size = (camera.width, camera.height)
+            colour = cv2.resize(colour, size, interpolation=cv2.INTER_AREA)
+            mask = None if mask is None else cv2.resize(mask, size, interpolation=cv2.INTER_AREA)
+        out.append(
+            Target(
+                torch.from_numpy(np.ascontiguousarray(colour)),
+                torch.from_numpy(mask) if use_masks and mask is not None else None,
+                camera,
+                torch.from_numpy(view.cam_from_world.astype(np.float32)),
+            )
+        )
+    return out

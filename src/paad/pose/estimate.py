@@ -1,0 +1,89 @@
+"""From a photo to a pose: templates, several hypotheses, alignment from coarse to fine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from paad.errors import PoseError
+from paad.fields.field import Field
+from paad.pose.descriptors import describe, match
+from paad.pose.query import QueryImage
+from paad.pose.refine import Alignment, align
+from paad.pose.templates import Templates, pose_of_hypothesis
+from paad.types import Float64
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One alignment of the search, from coarse to fine."""
+
+    object_px: int  # size of the object in pixels; larger photos are reduced to it
+    steps: int  # alignment steps at most
+    blur_px: float  # standard deviation of the blur
+    kept: int  # poses that go on to the next stage
+
+
+@dataclass(frozen=True)
+class PoseConfig:
+    """How a pose is searched for."""
+
+    hypotheses: int = 12  # starts from the templates
+    stages: tuple[Stage, ...] = (
+        Stage(56, 3, 1.0, 5),
+        Stage(120, 3, 1.5, 2),
+        Stage(420, 4, 1.5, 2),
+        Stage(420, 4, 0.0, 1),
+    )
+    gain_stiffness: float = 0.3  # how reluctantly brightness is corrected
+
+
+def object_size_px(query: QueryImage, field: Field) -> float:
+    """About how many pixels the object measures in the query."""
+    if query.mask is not None:
+        return 2.0 * float(np.sqrt(max(query.mask.sum(), 1.0) / np.pi)) * 1.3
+    return 2.0 * query.camera.fx * field.radius / field.distance
+
+
+def search(field: Field, templates: Templates, query: QueryImage, config: PoseConfig) -> list[Alignment]:
+    """The best poses of ``query``, best first; never empty.
+
+    Raises:
+        PoseError: nothing that could be the object is seen, or no start leads anywhere.
+    """
+    starts = starting_poses(field, templates, query, config)
+    size = object_size_px(query, field)
+    found: list[Alignment] = []
+    for stage in config.stages:
+        level = query.scaled(min(1.0, stage.object_px / size))
+        tried = (align(field, level, s, stage.steps, config.gain_stiffness, stage.blur_px) for s in starts)
+        found = [a for a in tried if a is not None]
+        if not found:
+            raise PoseError("no camera position explains the photo: the search left the picture from every start")
+        found = distinct(sorted(found, key=lambda a: a.cost), field)[: stage.kept]
+        starts = [a.cam_from_world for a in found]
+    return found
+
+
+def starting_poses(field: Field, templates: Templates, query: QueryImage, config: PoseConfig) -> list[Float64]:
+    """Poses to start from, best first.
+
+    Raises:
+        PoseError: the photo shows no object.
+    """
+    if query.mask is None:
+        raise PoseError("the object cannot be told from its surroundings; give the photo an alpha channel")
+    described = describe(query.image, query.mask, query.camera)
+    guesses = match(described.rings, templates.rings, config.hypotheses)
+    return [pose_of_hypothesis(g, described, templates, field.centre) for g in guesses]
+
+
+def distinct(found: list[Alignment], field: Field) -> list[Alignment]:
+    """``found`` without those that ended within 2 degrees of a better one."""
+    out: list[Alignment] = []
+    for candidate in found:
+        r = candidate.cam_from_world[:3, :3]
+        if all(np.trace(r @ other.cam_from_world[:3, :3].T) < 1 + 2 * np.cos(np.radians(2.0)) for other in out):
+            out.append(candidate)
+    return out

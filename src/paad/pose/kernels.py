@@ -1,0 +1,87 @@
+"""Numba kernel: the normal equations of one Gauss-Newton step of direct image alignment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit, prange
+
+_f = np.float32
+_HALF, _ONE, _ZERO = _f(0.5), _f(1.0), _f(0.0)
+
+
+@njit(cache=True, fastmath=True)
+def _row(
+    y: int, render: Any, query: Any, depth: Any, focal: Any, offset: Any, centre: Any, scale: Any, out: Any
+) -> None:
+    """Add one row of pixels to ``out`` [29]: 21 entries of the upper triangle, 6 of the right side, cost, count."""
+    width = depth.shape[1]
+    b = np.empty((2, 6), np.float32)
+    fx, fy = focal[0], focal[1]
+    inverse_scale = _ONE / (scale * scale)
+    for x in range(1, width - 1):
+        z = depth[y, x]
+        if z <= _ZERO:
+            continue
+        xx = xy = yy = rx = ry = square = _ZERO
+        for ch in range(3):
+            # the mean of both pictures' gradients: second-order convergence (Benhimane and Malis, 2004)
+            gx = _f(0.25) * (render[y, x + 1, ch] - render[y, x - 1, ch] + query[y, x + 1, ch] - query[y, x - 1, ch])
+            gy = _f(0.25) * (render[y + 1, x, ch] - render[y - 1, x, ch] + query[y + 1, x, ch] - query[y - 1, x, ch])
+            r = query[y, x, ch] - render[y, x, ch]
+            xx += gx * gx
+            xy += gx * gy
+            yy += gy * gy
+            rx += gx * r
+            ry += gy * r
+            square += r * r
+        weight = _ONE / (_ONE + square * inverse_scale)
+        out[27] += weight * square
+        out[28] += _ONE
+        if xx + yy < _f(1e-8):
+            continue
+        px = (_f(x) + _HALF - offset[0]) / fx * z
+        py = (_f(y) + _HALF - offset[1]) / fy * z
+        iz = _ONE / z
+        # velocity of the point for the six motions: rotations about the object's centre, then translations
+        ax, ay, az = px - centre[0], py - centre[1], z - centre[2]
+        ux, uz_x = fx * iz, -fx * px * iz * iz
+        vy, vz = fy * iz, -fy * py * iz * iz
+        b[0, 0], b[1, 0] = uz_x * ay, -vy * az + vz * ay
+        b[0, 1], b[1, 1] = ux * az - uz_x * ax, -vz * ax
+        b[0, 2], b[1, 2] = -ux * ay, vy * ax
+        b[0, 3], b[1, 3] = ux, _ZERO
+        b[0, 4], b[1, 4] = _ZERO, vy
+        b[0, 5], b[1, 5] = uz_x, vz
+        k = 0
+        for i in range(6):
+            wx = weight * (xx * b[0, i] + xy * b[1, i])
+            wy = weight * (xy * b[0, i] + yy * b[1, i])
+            for j in range(i, 6):
+                out[k] += wx * b[0, j] + wy * b[1, j]
+                k += 1
+            # a point that moves by du changes the picture by minus gradient times du
+            out[21 + i] -= weight * (rx * b[0, i] + ry * b[1, i])
+
+
+@njit(cache=True, fastmath=True, parallel=True)
+def normal_equations(render: Any, query: Any, depth: Any, focal: Any, offset: Any, centre: Any, scale: Any) -> Any:
+    """Sums [29] over pixels: upper triangle of J'WJ (21), J'Wr (6), weighted squared residual, number of pixels.
+
+    Args:
+        render, query: RGB float32 [H, W, 3].
+        depth: float32 [H, W], distance along the optical axis; 0 where a pixel does not count.
+        focal: fx, fy float32 [2]; offset: principal point cx, cy float32 [2], pixels.
+        centre: object's centre in camera coordinates float32 [3].
+        scale: residual norm at which a pixel counts half (Cauchy weights).
+    """
+    height = depth.shape[0]
+    rows = np.zeros((height, 29), np.float32)
+    for y in prange(1, height - 1):
+        _row(y, render, query, depth, focal, offset, centre, scale, rows[y])
+    out = np.zeros(29, np.float64)
+    for y in range(1, height - 1):
+        for k in range(29):
+            out[k] += rows[y, k]
+    return out

@@ -1,0 +1,83 @@
+"""A query made ready for the pose search: its object, over the field's background, at several resolutions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from paad.data.masks import estimate_mask
+from paad.fields.targets import composite
+from paad.geometry.camera import Camera
+from paad.types import Float32
+
+_PLAIN_ENOUGH = 0.5
+_SAME_BACKGROUND = 0.04
+
+
+@dataclass(frozen=True)
+class QueryImage:
+    """A photo without a pose.
+
+    Attributes:
+        image: RGB float32 [H, W, 3] over the field's background (where the object is told from it).
+        mask: float32 [H, W], the object; None where nothing tells it from its surroundings.
+        camera: the assumed intrinsics of ``image``.
+    """
+
+    image: Float32
+    mask: Float32 | None
+    camera: Camera
+
+    def resized(self, width: int, height: int) -> QueryImage:
+        """The same photo at another size."""
+        if (width, height) == (self.camera.width, self.camera.height):
+            return self
+        smaller = width < self.camera.width
+        how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+        mask = None if self.mask is None else cv2.resize(self.mask, (width, height), interpolation=how)
+        image = cv2.resize(self.image, (width, height), interpolation=how)
+        return QueryImage(image, mask, self.camera.resized(width, height))
+
+    def scaled(self, factor: float) -> QueryImage:
+        """The same photo at ``factor`` times the resolution."""
+        camera = self.camera.scaled(factor)
+        return self.resized(camera.width, camera.height)
+
+
+def camera_of_photo(trained: Camera, width: int, height: int) -> Camera:
+    """The intrinsics of a photo of ``width`` x ``height`` pixels, taken with the camera of the training views.
+
+    A photo of the same shape is the training picture at another resolution; one turned to portrait or cropped in one
+    direction keeps the focal length along its longer side. The principal point of another shape is its middle.
+    """
+    if abs(width * trained.height - height * trained.width) <= 0.01 * width * trained.height:
+        return trained.resized(width, height)
+    factor = max(width, height) / max(trained.width, trained.height)
+    f = 0.5 * (trained.fx + trained.fy) * factor
+    return Camera(width, height, f, f, 0.5 * width, 0.5 * height)
+
+
+def prepare_query(
+    image: Float32, alpha: Float32 | None, camera: Camera, background: Float32, bounded: bool
+) -> QueryImage:
+    """Tell the object from its surroundings and put it over the field's background.
+
+    Args:
+        image: RGB float32 [H, W, 3].
+        alpha: object mask [H, W] if the photo came with one.
+        camera: intrinsics of the photo.
+        background: RGB [3] that the field is rendered over.
+        bounded: whether the field is an object that was cut out; a field of a whole scene takes the photo as it is.
+    """
+    if not bounded:
+        return QueryImage(image, None, camera)
+    if alpha is not None:
+        return QueryImage(composite(image, alpha, background), alpha, camera)
+    estimate = estimate_mask(np.clip(image * 255.0 + 0.5, 0, 255).astype(np.uint8))
+    if estimate.confidence < _PLAIN_ENOUGH:
+        return QueryImage(image, None, camera)
+    if np.abs(estimate.background - background).max() > _SAME_BACKGROUND:
+        image = composite(image, estimate.mask, background)
+    return QueryImage(image, estimate.mask, camera)
