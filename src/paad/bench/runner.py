@@ -65,7 +65,7 @@ def run_grid(
             store.put_aside({row["key"] for row in store.rows if row["status"] not in ("ok", "skipped")})
         todo = [job for job in jobs if job.key not in store.done]
         _check_disk(todo, run)
-        _describe(grid, run)
+        _describe(grid, run, jobs)
         tell(str(estimate(jobs, store.rows, workers)))
         with executor:
             _work_off(todo, jobs, store, executor, workers, tell)
@@ -159,7 +159,7 @@ def _test_pixels(object_dir: Path) -> int:
     return int(len(queries) * height * width)
 
 
-def _describe(grid: Grid, run: Path) -> None:
+def _describe(grid: Grid, run: Path, jobs: Sequence[Job]) -> None:
     """``run.json``: what was asked for last, for people and for the report."""
     write_json(
         run / "run.json",
@@ -175,5 +175,6 @@ def _describe(grid: Grid, run: Path) -> None:
             "false_alarm_rate": grid.false_alarm_rate,
             "device": grid.device,
             "threads": grid.threads,
+            "jobs": [job.key for job in jobs],
         },
     )

@@ -31,6 +31,9 @@ def configure(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
     report_parser.add_argument("bench_run", metavar="RUN", type=Path, help="the folder of a run")
     report_parser.add_argument("--out", metavar="DIR", type=Path, help="where to (default: RUN/report)")
     report_parser.add_argument("--data", metavar="ROOT", type=Path, help="the data, if it was moved since the run")
+    report_parser.add_argument(
+        "--mad-sim", action="store_true", help="the data is MAD-Sim as downloaded, so published figures compare"
+    )
     report_parser.set_defaults(run=report)
 
 
@@ -117,7 +120,9 @@ def report(args: argparse.Namespace) -> None:
     """Write the report of a run."""
     from paad.report.bench_report import write_bench_report
 
-    for path in write_bench_report(args.bench_run, args.out or args.bench_run / "report", data=args.data):
+    for path in write_bench_report(
+        args.bench_run, args.out or args.bench_run / "report", data=args.data, mad_sim=args.mad_sim
+    ):
         say(str(path))
 
 
