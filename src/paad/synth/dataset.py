@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
+import signal
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -21,6 +25,8 @@ from paad.synth.looks import check_look
 from paad.synth.manifest import settings, write_object_files
 from paad.types import Progress
 
+WRITTEN = tuple((key, f"{key}_sha256") for key in ("file", "mask", "object_mask", "buffers"))
+"""Keys of a picture's record that name a file, and those of its SHA-256."""
 WORK = ".paad-synth"
 """Folder of the unfinished work, inside the output folder; gone when all is done."""
 
@@ -34,6 +40,7 @@ def generate(
     workers: int = 1,
     progress: Progress | None = None,
     ldraw: str | Path | None = None,
+    buffers: bool = False,
 ) -> Path:
     """Render object folders into ``out``, one for each of ``toys``; goes on where an earlier call stopped.
 
@@ -44,6 +51,7 @@ def generate(
         workers: processes; the bytes do not depend on it. 1 renders in this process.
         progress: called as ``progress(done, total, message)`` with pictures.
         ldraw: folder of an LDraw parts library, to use its parts.
+        buffers: also write ``buffers/<picture>.npz``: z-depth, shading normals, albedo and part numbers without noise.
 
     Returns:
         ``out``, which holds ``<object>/`` folders in the object folder layout.
@@ -53,7 +61,7 @@ def generate(
         DataError: a model cannot be used, or no such defect can be placed on it.
         PaadError: a file cannot be written, or a worker died.
     """
-    job = Job(Path(out), profile_of(profile), check_look(look), seed, _library(ldraw))
+    job = Job(Path(out), profile_of(profile), check_look(look), seed, _library(ldraw), buffers)
     if workers < 1:
         raise UsageError(f"workers is {workers}; at least 1 is needed")
     names = _names(toys)
@@ -134,7 +142,7 @@ def _whole(job: Job, piece: Piece) -> bool:
     if not record.is_file():
         return False
     for entry in json.loads(record.read_text(encoding="utf-8")):
-        for file, digest in (("file", "sha256"), ("mask", "mask_sha256"), ("object_mask", "object_mask_sha256")):
+        for file, digest in WRITTEN:
             if file in entry:
                 path = job.out / piece.name / entry[file]
                 if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != entry[digest]:
@@ -151,7 +159,9 @@ def _rendered(job: Job, todo: Sequence[Piece], workers: int) -> Iterator[Piece]:
             render_piece(job, piece)
             yield piece
         return
-    with ProcessPoolExecutor(min(workers, len(todo)), mp_context=get_context("spawn")) as pool:
+    processes = min(workers, len(todo))
+    spawn = get_context("spawn")
+    with ProcessPoolExecutor(processes, spawn, initializer=_end_with_parent, initargs=(os.getpid(),)) as pool:
         futures: dict[Future[Any], Piece] = {pool.submit(render_piece, job, piece): piece for piece in todo}
         try:
             for future in as_completed(futures):
@@ -165,6 +175,18 @@ def _rendered(job: Job, todo: Sequence[Piece], workers: int) -> Iterator[Piece]:
         finally:
             for future in futures:
                 future.cancel()
+
+
+def _end_with_parent(parent: int) -> None:
+    """In a worker: leave interruptions to the parent, and go when it is gone, even by ``kill -9``."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _finish(job: Job, source: str, name: str) -> None:

@@ -24,6 +24,7 @@ class Job:
     look: str
     seed: int
     library: Path | None = None
+    buffers: bool = False
 
 
 @dataclass(frozen=True)

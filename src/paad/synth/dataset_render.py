@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,7 +25,7 @@ from paad.synth.defects_stains import stain
 from paad.synth.looks import SIM_LIGHTING, random_lighting
 from paad.synth.looks_photo import on_white, photographed, random_shot
 from paad.synth.looks_tables import table_texture
-from paad.synth.masks import change_mask, window_of
+from paad.synth.masks import buffers, change_mask, window_of
 from paad.synth.render_scene import Backdrop, Lens, Scene
 from paad.synth.render_surface import Surface, concatenate, linear_of_srgb
 from paad.types import Bool, Float32, Float64, UInt8
@@ -136,7 +138,10 @@ def _take(job: Job, piece: Piece, scene: Scene, view: View, damage: Damage | Non
         picture = _sim_picture(job, scene, view, light_seed)
     else:
         picture, record["photo"] = _real_picture(job, scene, view, light_seed, rng)
-    record["sha256"] = _write_png(folder / file, picture)
+    record["file_sha256"] = _write_png(folder / file, picture)
+    if job.buffers:
+        record["buffers"] = f"buffers/{Path(file).with_suffix('.npz')}"
+        record["buffers_sha256"] = _write_buffers(folder / record["buffers"], job, scene, view)
     if damage is not None and view.mask is not None and mask_file is not None:
         record["defect"] = damage.facts
         record["visible_px"] = int(view.mask.sum())
@@ -189,7 +194,7 @@ def _object_mask(job: Job, scene: Scene, view: View) -> UInt8:
     return mask
 
 
-def _write_png(path: Any, picture: UInt8) -> str:
+def _write_png(path: Path, picture: UInt8) -> str:
     """Write an RGB or grey picture; returns the SHA-256 of the file."""
     import cv2
 
@@ -199,6 +204,17 @@ def _write_png(path: Any, picture: UInt8) -> str:
     content = code.tobytes()
     write_bytes(path, content)
     return hashlib.sha256(content).hexdigest()
+
+
+def _write_buffers(path: Path, job: Job, scene: Scene, view: View) -> str:
+    """Write the noise-free buffers of the whole picture (compressed .npz); returns the SHA-256 of the file."""
+    found = buffers(scene, job.profile.camera, view.cam_from_world)
+    stream = io.BytesIO()
+    np.savez_compressed(
+        stream, depth=found.depth, normal=found.normal.astype(np.float16), albedo=found.albedo, part=found.part
+    )
+    write_bytes(path, stream.getvalue())
+    return hashlib.sha256(stream.getvalue()).hexdigest()
 
 
 def _table(job: Job, piece: Piece) -> int | None:

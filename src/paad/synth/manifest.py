@@ -28,6 +28,7 @@ def settings(job: Job) -> dict[str, Any]:
         "profile": asdict(job.profile),
         "look": job.look,
         "seed": job.seed,
+        "buffers": job.buffers,
         "versions": {"paad": __version__, "mitsuba": mitsuba.__version__, "numpy": np.__version__},
     }
 
