@@ -184,6 +184,8 @@ def test_the_content_box_cuts_only_a_plain_margin() -> None:
     assert y0 <= 40
     assert y1 >= 60
     assert (x1 - x0) < 80
+    x0, y0, x1, y1 = pictures.content_box([image], keep=[(10, 5, 20, 8)])
+    assert (x0 <= 10) & (y0 <= 5) & (x1 >= 130) & (y1 >= 60)
     noise = np.random.default_rng(0).integers(0, 256, (100, 200, 3), np.uint8)
     assert pictures.content_box([noise]) == (0, 0, 200, 100)
     assert pictures.content_box([np.zeros((5, 7, 3), np.uint8)]) == (0, 0, 7, 5)

@@ -119,7 +119,11 @@ def make_item(
     reference = None if prediction is None or prediction.reference is None else pictures.rgb8(prediction.reference)
     if reference is not None and reference.shape != full.shape:
         reference = pictures.resized(reference, size)
-    box = pictures.content_box([full] if reference is None else [full, reference])
+    keep = [region.bbox for region in prediction.regions] if prediction is not None else []
+    if true_mask is not None and true_mask.any():
+        rows, columns = np.flatnonzero(true_mask.any(axis=1)), np.flatnonzero(true_mask.any(axis=0))
+        keep.append((int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1))
+    box = pictures.content_box([full] if reference is None else [full, reference], keep)
     part = np.s_[box[1] : box[3], box[0] : box[2]]
     small = pictures.thumbnail(full[part], SIDE)
     if prediction is None:

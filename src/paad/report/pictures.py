@@ -16,6 +16,9 @@ from paad.types import Bool, Float32, UInt8
 _HEAT = np.array([(59, 15, 112), (140, 41, 129), (222, 73, 104), (254, 159, 109), (252, 253, 191)], np.float32)
 """Colours at 0, 1/4, 1/2, 3/4 and 1: dark violet, purple, rose, orange, pale yellow (also told apart without hue)."""
 
+Box = tuple[int, int, int, int]
+"""x0, y0, x1, y1 in pixels, the last two exclusive."""
+
 _WHITE = 255
 _JPEG = "data:image/jpeg;base64,"
 
@@ -95,10 +98,11 @@ def outline(photo: UInt8, mask: Bool, colour: tuple[int, int, int] = (0, 170, 25
     return painted
 
 
-def content_box(images: Sequence[UInt8], tolerance: int = 10, room: float = 0.06) -> tuple[int, int, int, int]:
-    """x0, y0, x1, y1 around what stands out from a plain margin in any of ``images`` (all of one size [H, W, 3]).
+def content_box(images: Sequence[UInt8], keep: Sequence[Box] = (), tolerance: int = 10, room: float = 0.06) -> Box:
+    """The box around what stands out from a plain margin in any of ``images`` (all of one size [H, W, 3]).
 
-    The box has the photo's proportions and some room; it is the whole photo where the margin is not plain.
+    It holds the boxes ``keep``, has the photo's proportions and some room, and is the whole photo where the margin
+    is not plain.
     """
     height, width = images[0].shape[:2]
     busy = np.zeros((height, width), bool)
@@ -106,6 +110,8 @@ def content_box(images: Sequence[UInt8], tolerance: int = 10, room: float = 0.06
         border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
         middle = np.median(border, axis=0).astype(np.int16)
         busy |= (np.abs(image.astype(np.int16) - middle) > tolerance).any(axis=2)
+    for x0, y0, x1, y1 in keep:
+        busy[y0:y1, x0:x1] = True
     rows, columns = np.flatnonzero(busy.any(axis=1)), np.flatnonzero(busy.any(axis=0))
     if not rows.size:
         return 0, 0, width, height
@@ -116,7 +122,7 @@ def content_box(images: Sequence[UInt8], tolerance: int = 10, room: float = 0.06
     return left, top, left + box_width, top + box_height
 
 
-def crop_square(image: UInt8, bbox: tuple[int, int, int, int], side: int, least: int = 48) -> UInt8:
+def crop_square(image: UInt8, bbox: Box, side: int, least: int = 48) -> UInt8:
     """The square around ``bbox`` (x0, y0, x1, y1), twice its size and at least ``least`` px, resized to ``side`` px."""
     height, width = image.shape[:2]
     x0, y0, x1, y1 = bbox
