@@ -103,7 +103,8 @@ class ExpectedResidual:
     def __call__(self, features: Float32) -> Float32:
         """Expected residual [S, H, W] from features [F, H, W]."""
         square = np.tensordot(self.weights.astype(np.float32), features**2, axes=1)
-        return np.sqrt(square + np.float32(_FLOOR**2))
+        out: Float32 = np.sqrt(square + np.float32(_FLOOR**2))
+        return out
 
 
 def fit_expected(residuals: Sequence[Float32], features: Sequence[Float32], seed: int = 0) -> ExpectedResidual:

@@ -9,10 +9,13 @@ import numpy as np
 from paad.errors import PoseError
 from paad.fields.field import Field
 from paad.pose.descriptors import describe, match
+from paad.pose.landmarks import Landmarks, poses_from_landmarks
 from paad.pose.query import QueryImage
 from paad.pose.refine import Alignment, align
 from paad.pose.templates import Templates, pose_of_hypothesis
 from paad.types import Float64
+
+_COARSE_GAUSSIANS = 8000
 
 
 @dataclass(frozen=True)
@@ -46,18 +49,28 @@ def object_size_px(query: QueryImage, field: Field) -> float:
     return 2.0 * query.camera.fx * field.radius / field.distance
 
 
-def search(field: Field, templates: Templates, query: QueryImage, config: PoseConfig) -> list[Alignment]:
+@dataclass(frozen=True)
+class Guide:
+    """What a search starts from: silhouette templates (None for open scenes) and landmarks (None where not needed)."""
+
+    templates: Templates | None
+    landmarks: Landmarks | None
+
+
+def search(field: Field, guide: Guide, query: QueryImage, config: PoseConfig) -> list[Alignment]:
     """The best poses of ``query``, best first; never empty.
 
     Raises:
         PoseError: nothing that could be the object is seen, or no start leads anywhere.
     """
-    starts = starting_poses(field, templates, query, config)
+    starts = starting_poses(field, guide, query, config)
     size = object_size_px(query, field)
+    sparse = field.decimated(_COARSE_GAUSSIANS)
     found: list[Alignment] = []
     for stage in config.stages:
         level = query.scaled(min(1.0, stage.object_px / size))
-        tried = (align(field, level, s, stage.steps, config.gain_stiffness, stage.blur_px) for s in starts)
+        shown = sparse if stage.object_px <= 64 else field
+        tried = (align(shown, level, s, stage.steps, config.gain_stiffness, stage.blur_px) for s in starts)
         found = [a for a in tried if a is not None]
         if not found:
             raise PoseError("no camera position explains the photo: the search left the picture from every start")
@@ -66,17 +79,22 @@ def search(field: Field, templates: Templates, query: QueryImage, config: PoseCo
     return found
 
 
-def starting_poses(field: Field, templates: Templates, query: QueryImage, config: PoseConfig) -> list[Float64]:
-    """Poses to start from, best first.
+def starting_poses(field: Field, guide: Guide, query: QueryImage, config: PoseConfig) -> list[Float64]:
+    """Poses to start from, best first: by the silhouette where there is one, else by landmarks.
 
     Raises:
-        PoseError: the photo shows no object.
+        PoseError: the photo shows nothing that could be the object.
     """
-    if query.mask is None:
-        raise PoseError("the object cannot be told from its surroundings; give the photo an alpha channel")
-    described = describe(query.image, query.mask, query.camera)
-    guesses = match(described.rings, templates.rings, config.hypotheses)
-    return [pose_of_hypothesis(g, described, templates, field.centre) for g in guesses]
+    out: list[Float64] = []
+    if query.mask is not None and guide.templates is not None:
+        described = describe(query.image, query.mask, query.camera)
+        guesses = match(described.rings, guide.templates.rings, config.hypotheses)
+        out += [pose_of_hypothesis(g, described, guide.templates, field.centre) for g in guesses]
+    elif guide.landmarks is not None:
+        out += poses_from_landmarks(guide.landmarks, query)
+    if not out:
+        raise PoseError("nothing in the photo looks like the object that was learned")
+    return out
 
 
 def distinct(found: list[Alignment], field: Field) -> list[Alignment]:

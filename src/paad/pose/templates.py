@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from paad.errors import DataError
 from paad.fields.field import Field
 from paad.geometry.camera import Camera
 from paad.geometry.se3 import look_at
@@ -15,6 +16,7 @@ from paad.pose.descriptors import Hypothesis, PolarView, describe, rotation_betw
 from paad.types import Float64
 
 _SIZE = 72
+_GAUSSIANS = 8000
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,11 @@ def render_templates(field: Field, spacing_deg: float = 6.0, margin_deg: float =
     """Describe the field from directions that lie within ``margin_deg`` of a training view.
 
     From elsewhere nobody has seen the object, and what the field shows there means nothing.
+
+    Raises:
+        DataError: the field is empty.
     """
+    field = field.decimated(_GAUSSIANS)
     directions = sphere_directions(spacing_deg)
     near = (directions @ field.directions.T.astype(np.float64)).max(axis=1) >= math.cos(math.radians(margin_deg))
     half_angle = math.asin(min(0.95, field.radius / field.distance))
@@ -66,6 +72,8 @@ def render_templates(field: Field, spacing_deg: float = 6.0, margin_deg: float =
         straight = np.clip(colour / np.maximum(alpha, 1e-3)[..., None], 0.0, 1.0)
         views.append(describe(straight.astype(np.float32), alpha, camera))
         poses.append(pose)
+    if not views:
+        raise DataError("the fitted object is not to be seen from any direction; check the masks and the poses")
     return Templates(
         np.stack([np.clip(v.rings * 255.0 + 0.5, 0, 255).astype(np.uint8) for v in views]),
         np.stack(poses),
