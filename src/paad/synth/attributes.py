@@ -49,8 +49,8 @@ def shape_complexity(objects: Sequence[BrickModel | Mesh], library: Path | None 
 def colour_contrast(images: Iterable[UInt8], lightness: bool = False) -> float:
     """Mean over images [H, W, 3] of √(std(a)² + std(b)²) in CIELAB, as the paper writes it.
 
-    ``lightness=True``: √(std(L)² + std(a)² + std(b)²) in the 8-bit coding (L from 0 to 255). That is what MAD's published
-    numbers follow on MAD's own pictures, where a black toy on white scores highest; the written formula gives it about 0.
+    ``lightness=True``: √(std(L)² + std(a)² + std(b)²) in the 8-bit coding, L from 0 to 255. MAD's published numbers
+    follow this one on MAD's own pictures: a black toy on white scores highest, and about 0 by the written formula.
 
     Raises:
         UsageError: no image.

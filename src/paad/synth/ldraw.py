@@ -249,6 +249,17 @@ def library_part_mesh(part: str, library: Path) -> Mesh:
     return smooth(Mesh(corners.reshape(-1, 3).astype(np.float32), faces).welded(0.01))
 
 
+def _corners(words: list[str], file: Path) -> Float64:
+    """Corners [3 or 4, 3] of a type 3 or 4 line."""
+    count = int(words[0])
+    try:
+        return np.array([float(word) for word in words[2 : 2 + 3 * count]]).reshape(count, 3)
+    except ValueError as error:
+        raise DataError(
+            f"{file}: not a line of {count} corners: {' '.join(words)}; reinstall the LDraw library"
+        ) from error
+
+
 def _collect(
     file: Path, library: Path, placed: Float64, flip: bool, above: tuple[Path, ...], add: Callable[[Float64], None]
 ) -> None:
@@ -270,7 +281,7 @@ def _collect(
             _collect(child, library, placed @ local, flip != invert_next, (*above, file), add)
             invert_next = False
         elif words and words[0] in ("3", "4"):
-            points = np.array([float(w) for w in words[2 : 2 + 3 * int(words[0])]]).reshape(-1, 3)
+            points = _corners(words, file)
             order = points[::-1] if clockwise else points
             rows.extend(order[[0, i, i + 1]] for i in range(1, len(order) - 1))
     if rows:

@@ -65,7 +65,7 @@ def cone(radius: float, top: float, height: float, foot: float) -> Shape:
 def dome_2x2() -> Shape:
     """2 × 2 round brick with a half-ball top."""
     arc = [(20 * sin(t), 20 * (1 - cos(t))) for t in np.linspace(0.42, pi / 2, 9)]
-    body = revolve([*arc, (20, 23.3), (19.3, 24)], [(16, 24), (16, 20), (9, 12)])
+    body = revolve([(7.0, 0), (7.8, 0.7), *arc, (20, 23.3), (19.3, 24)], [(16, 24), (16, 20), (9, 12)])
     return body + stud(hollow=True) + socket(-20, 20, -20, 20, 24)
 
 

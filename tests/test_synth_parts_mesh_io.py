@@ -1,0 +1,75 @@
+"""Meshes of users: taken when closed, refused with a reason when not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import trimesh
+
+from paad.errors import DataError, UsageError
+from paad.synth.mesh_io import SUFFIXES, mesh_object
+from paad.synth.parts.kernel import signed_volume
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_every_format_gives_the_same_solid(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"ball{suffix}"
+    trimesh.creation.icosphere(subdivisions=3, radius=5.0).export(path)
+    mesh = mesh_object(path)
+    assert signed_volume(mesh.vertices.astype(float), mesh.faces) == pytest.approx(4 / 3 * np.pi * 125, rel=0.02)
+    assert mesh.normals is not None
+    np.testing.assert_allclose(np.ptp(mesh.vertices, 0), 10, rtol=1e-3)
+
+
+def test_several_bodies_in_one_file_keep_their_places(tmp_path: Path) -> None:
+    scene = trimesh.Scene()
+    scene.add_geometry(trimesh.creation.box((1, 1, 1)))
+    scene.add_geometry(trimesh.creation.box((1, 1, 1)), transform=trimesh.transformations.translation_matrix((5, 0, 0)))
+    scene.export(tmp_path / "two.glb")
+    mesh = mesh_object(tmp_path / "two.glb")
+    assert np.ptp(mesh.vertices[:, 0]) == pytest.approx(6)
+
+
+def test_a_surface_turned_inside_out_is_put_right(tmp_path: Path) -> None:
+    box = trimesh.creation.box((1, 2, 3))
+    trimesh.Trimesh(box.vertices, box.faces[:, ::-1], process=False).export(tmp_path / "box.ply")
+    mesh = mesh_object(tmp_path / "box.ply")
+    assert signed_volume(mesh.vertices.astype(float), mesh.faces) == pytest.approx(6)
+
+
+def _write(path: Path, vertices: np.ndarray, faces: np.ndarray) -> Path:
+    lines = [f"v {x} {y} {z}" for x, y, z in vertices] + [f"f {a + 1} {b + 1} {c + 1}" for a, b, c in faces]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_open_twisted_flat_and_empty_meshes_are_refused(tmp_path: Path) -> None:
+    box = trimesh.creation.box((1, 2, 3))
+    vertices, faces = np.asarray(box.vertices), np.asarray(box.faces)
+    twisted = faces.copy()
+    twisted[0] = twisted[0][::-1]
+    cases = {
+        "open": (vertices, faces[1:], r"open.obj: 3 edges are open .* near \("),
+        "twisted": (vertices, twisted, "wound against each other"),
+        "flat": (vertices * [1, 1, 0], faces, "flat.obj: "),
+        "point": (vertices * 0, faces, "one place"),
+        "nan": (np.where(vertices == vertices[0], np.nan, vertices), faces, "not numbers|cannot be read"),
+    }
+    for name, (v, f, message) in cases.items():
+        with pytest.raises(DataError, match=message):
+            mesh_object(_write(tmp_path / f"{name}.obj", v, f))
+
+
+def test_files_that_are_no_meshes(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="suffixes are"):
+        mesh_object(tmp_path / "model.step")
+    with pytest.raises(DataError, match="no such file"):
+        mesh_object(tmp_path / "none.obj")
+    (tmp_path / "noise.glb").write_bytes(b"not a mesh at all")
+    with pytest.raises(DataError, match="cannot be read"):
+        mesh_object(tmp_path / "noise.glb")
+    (tmp_path / "empty.obj").write_text("# nothing\n")
+    with pytest.raises(DataError, match=r"no triangle|cannot be read"):
+        mesh_object(tmp_path / "empty.obj")
