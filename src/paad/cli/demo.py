@@ -34,8 +34,8 @@ class DemoProfile:
 
 
 PROFILES = {
-    "quick": DemoProfile(size=160, samples=16, train=48, good=4, defect=6),
-    "full": DemoProfile(size=240, samples=24, train=100, good=8, defect=12),
+    "quick": DemoProfile(size=160, samples=16, train=48, good=4, defect=6, options={"seconds": 15.0}),
+    "full": DemoProfile(size=240, samples=24, train=100, good=8, defect=12, options={"seconds": 70.0}),
 }
 
 

@@ -16,6 +16,7 @@ from paad.cli.records import error_record, prediction_record
 from paad.data.files import whole_file
 from paad.data.images import load_image, read_header, save_png
 from paad.errors import PaadError, PoseError
+from paad.report.items import map_scale
 from paad.report.pictures import heat_overlay, rgb8
 from paad.types import Float32, Prediction, UInt8
 
@@ -93,7 +94,7 @@ class Judge:
             if prediction.reference is not None:
                 save_png(reference_file, rgb8(prediction.reference))
                 record["reference"] = str(reference_file)
-            scale = float(prediction.extra.get("map_threshold") or 0.5 * np.nan_to_num(prediction.map).max() or 1.0)
+            scale = map_scale(prediction) or 0.5 * float(np.nan_to_num(prediction.map).max()) or 1.0
             save_png(stem.with_name(f"{stem.name}_overlay.png"), heat_overlay(rgb8(image), prediction.map, scale))
         except PaadError as error:
             self.unsaved += 1

@@ -37,13 +37,31 @@ def summary_of(detector: Any) -> dict[str, Any]:
     return dict(told) if isinstance(told, Mapping) else {"summary": str(told)}
 
 
-def facts_of(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The plain values of a summary as (label, text), for people."""
-    return [
-        (key.replace("_", " "), f"{value:.4g}" if isinstance(value, float) else str(value))
-        for key, value in summary.items()
-        if isinstance(value, str | int | float)
-    ]
+_LABELS = {
+    "unseen_views.psnr": ("PSNR of unseen good views", "dB"),
+    "unseen_views.psnr_object": ("on the object's pixels", "dB"),
+    "unseen_views.ssim": ("SSIM of unseen good views", ""),
+    "fit_seconds": ("time to learn", "s"),
+    "gaussians": ("Gaussians", ""),
+}
+"""How known values of a summary are called, and their unit."""
+
+
+def facts_of(summary: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """The plain values of a summary as (label, text), for people; a dictionary in it is opened."""
+    facts: list[tuple[str, str]] = []
+    for name, value in summary.items():
+        key = prefix + name
+        if isinstance(value, Mapping):
+            facts += facts_of(value, f"{key}.")
+        elif isinstance(value, bool):
+            facts.append((name.replace("_", " "), "yes" if value else "no"))
+        elif isinstance(value, str | int | float):
+            label, unit = _LABELS.get(key, (key.replace("_", " ").replace(".", ": "), ""))
+            facts.append(
+                (label, f"{value:.4g} {unit}".rstrip() if isinstance(value, float) else f"{value} {unit}".rstrip())
+            )
+    return facts
 
 
 def settings_of(detector: Any) -> dict[str, Any]:

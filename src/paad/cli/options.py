@@ -117,10 +117,18 @@ def _or_none(read: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 def _comments(config: type[Any]) -> dict[str, str]:
-    """The comment at the end of each field's line, or above it, by field name."""
+    """The comment at the end of each field's line, or above it, by field name; inherited fields too."""
+    found: dict[str, str] = {}
+    for base in reversed(config.__mro__):
+        if dataclasses.is_dataclass(base):
+            found |= _comments_in(base)
+    return found
+
+
+def _comments_in(base: type[Any]) -> dict[str, str]:
     try:
-        lines = inspect.getsource(config).splitlines()
-    except OSError:
+        lines = inspect.getsource(base).splitlines()
+    except OSError:  # a class made by code that lies in no file
         return {}
     found, above = {}, ""
     for line in lines:

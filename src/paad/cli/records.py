@@ -43,7 +43,10 @@ def prediction_record(
     """
     message = prediction.message
     if prediction.status is None:
-        message = f"{message} the method {method!r} is not calibrated: a score, but no verdict".lstrip()
+        reason = f"the method {method!r} is not calibrated"
+        if prediction.p_value is not None:
+            reason = "too few good views were kept aside to promise so low a false-alarm rate"
+        message = f"{message} {reason}: a score, but no verdict".lstrip()
     given = {stage: prediction.seconds.get(stage) for stage in STAGES}
     if given["total"] is None:
         given["total"] = seconds

@@ -129,7 +129,6 @@ def make_item(
     if prediction is None:
         return Item(name, record, size, label, box, photo=pictures.data_uri(small))
     marked = small if true_mask is None or not true_mask.any() else pictures.outline(small, true_mask[part])
-    scale = prediction.extra.get("map_threshold")
     regions = sorted(prediction.regions, key=lambda region: -region.peak)
     return Item(
         name=name,
@@ -142,9 +141,18 @@ def make_item(
         reference="" if reference is None else pictures.data_uri(pictures.thumbnail(reference[part], SIDE)),
         marked=pictures.data_uri(marked),
         map=pictures.half_precision(pictures.shrink_map(prediction.map[part], SIDE)),
-        map_scale=None if scale is None else float(scale),
+        map_scale=map_scale(prediction),
         close_ups=_close_ups(full, reference, regions[:CLOSE_UPS]),
     )
+
+
+def map_scale(prediction: Prediction) -> float | None:
+    """The map's value that counts as anomalous: what the detector says, or its threshold where the score is the map's
+    peak; None where nothing tells."""
+    given = prediction.extra.get("map_threshold")
+    if given is None and prediction.threshold and np.isclose(prediction.score, prediction.map.max(), rtol=1e-3):
+        given = prediction.threshold
+    return float(given) if given else None
 
 
 def _close_ups(photo: UInt8, reference: UInt8 | None, regions: Sequence[Region]) -> tuple[tuple[str, str, str], ...]:
