@@ -64,5 +64,6 @@ def mad_attributes() -> dict[str, dict[str, float]]:
 
 
 def toy_name(folder: str) -> str:
-    """The toy's name in the published tables: "01Gorilla" is "Gorilla"."""
-    return re.sub(r"^\d+[ _-]?", "", folder)
+    """The toy's name in the published tables: "01Gorilla" is "Gorilla", and "Phoenix" is spelt "Pheonix" there."""
+    name = re.sub(r"^\d+[ _-]?", "", folder)
+    return "Pheonix" if name == "Phoenix" else name

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +15,24 @@ from paad.data import ObjectFolder, open_object
 from paad.data.queries import Query
 from paad.errors import DataError
 from paad.report.bench_figures import Row
-from paad.report.pictures import data_uri, heat_overlay, outline, rgb8, thumbnail
+from paad.report.pictures import content_box, data_uri, heat_overlay, outline, rgb8, thumbnail
 
 _SIDE = 220
 _MOST_OBJECTS = 6
 _WORST = 3  # missed defects and false alarms shown of each method
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """A photo cut to its object and reduced, and the box x0, y0, x1, y1 that was cut out."""
+
+    photo: NDArray[np.uint8]
+    box: tuple[int, int, int, int]
+
+    def cut(self, values: NDArray[Any]) -> NDArray[Any]:
+        """The same part of a map or mask [H, W] of the whole photo."""
+        x0, y0, x1, y1 = self.box
+        return values[y0:y1, x0:x1]
 
 
 @dataclass(frozen=True)
@@ -79,7 +93,7 @@ class Gallery:
         if photo is None:
             return None
         maps = {m: self._heat(name, m, query, photo) for m in methods if (name, m) in self._rows}
-        return GridLine(name, query.name, data_uri(photo), data_uri(self._truth(query, photo)), maps)
+        return GridLine(name, query.name, data_uri(photo.photo), data_uri(self._truth(query, photo)), maps)
 
     def worst(self, methods: Sequence[str]) -> list[Failure]:
         """The missed defects and the false alarms that each method ranks worst, over all its objects."""
@@ -133,20 +147,24 @@ class Gallery:
                 self._toys[name] = None
         return self._toys[name]
 
-    def _photo(self, query: Query) -> NDArray[np.uint8] | None:
+    def _photo(self, query: Query) -> _Picture | None:
         try:
-            return thumbnail(rgb8(query.load_image()), _SIDE)
+            whole = rgb8(query.load_image())
         except DataError as error:
             self.missing.append(str(error))
             return None
+        box = content_box([whole])
+        part = whole[box[1] : box[3], box[0] : box[2]]
+        return _Picture(thumbnail(np.ascontiguousarray(part), _SIDE), box)
 
-    def _truth(self, query: Query, photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def _truth(self, query: Query, picture: _Picture) -> NDArray[np.uint8]:
         """The photo with the true defect outlined; the bare photo where nobody outlined it."""
         if not query.is_defect or query.mask_path is None:
-            return photo
-        return outline(photo, query.load_mask(query.load_image().shape), (0, 140, 60))
+            return picture.photo
+        mask = query.load_mask(query.load_image().shape)
+        return outline(picture.photo, picture.cut(mask))
 
-    def _heat(self, name: str, method: str, query: Query, photo: NDArray[np.uint8]) -> str | None:
+    def _heat(self, name: str, method: str, query: Query, picture: _Picture) -> str | None:
         """The map over the photo, scaled by what this method's maps of the object reach at most."""
         folder = self._run / "predictions" / self._rows[name, method]["predictions"]
         stored = {s.name: s for s in self._predictions(name, method)}
@@ -154,8 +172,8 @@ class Gallery:
         if anomaly_map is None:
             return None
         low, high = self._range(name, method)
-        shifted = np.clip(np.nan_to_num(anomaly_map, posinf=high, neginf=low) - low, 0.0, high - low)
-        return data_uri(heat_overlay(photo, shifted, 0.5 * (high - low) or 1.0))
+        shifted = np.clip(np.nan_to_num(picture.cut(anomaly_map), posinf=high, neginf=low) - low, 0.0, high - low)
+        return data_uri(heat_overlay(picture.photo, shifted, 0.5 * (high - low) or 1.0))
 
     def _range(self, name: str, method: str) -> tuple[float, float]:
         """The lowest and the highest value of the kept maps, from at most a dozen of them, evenly spread."""

@@ -48,6 +48,7 @@ def _svg(width: float, height: float, n: int, draw: Any) -> str:
         figure = Figure(figsize=(width, height), layout="constrained")
         axes = figure.subplots(1, n, squeeze=False)[0]
         for one in axes:
+            one.ticklabel_format(useOffset=False)
             one.grid(alpha=0.25)
             one.spines[["top", "right"]].set_visible(False)
         draw(axes)
@@ -103,11 +104,20 @@ def accuracy_against_time(rows: Sequence[Row], views: float, methods: Sequence[s
                 x, y = (t.means[method].own if method in t.means else None for t in (seconds, table))
                 if x is not None and y is not None:
                     one.scatter([x], [y], s=50, **style(method))
-                    one.annotate(method, (x, y), xytext=(6, 4), textcoords="offset points", fontsize=8)
             one.set(xlabel="seconds an image (decoded photo to map)", ylabel=f"{table.metric.title} (%)", xscale="log")
-            one.margins(0.2)
+            _widen(one)
+        _legend(axes[0])
 
     return _svg(11.0, 3.4, 2, draw)
+
+
+def _widen(axes: Axes) -> None:
+    """At least two decades in x and two percent in y, so that axes have plain labels and noise does not fill them."""
+    low, high = axes.get_xlim()
+    axes.set_xlim(min(low, high / 30.0) / 1.5, max(high, low * 30.0) * 1.5)
+    low, high = axes.get_ylim()
+    room = max(0.0, 2.0 - (high - low)) / 2.0 + 0.1 * (high - low)
+    axes.set_ylim(low - room, high + room)
 
 
 def sparse_views(rows: Sequence[Row], splits: Sequence[float], methods: Sequence[str], style: Style) -> str:
@@ -125,6 +135,9 @@ def sparse_views(rows: Sequence[Row], splits: Sequence[float], methods: Sequence
                 if points:
                     one.plot(*zip(*points, strict=True), **style(method))
             one.set(xlabel="training views", ylabel=f"{_BY_KEY[key].title} (%)", xscale="log")
+            counts = sorted({int(x) for line in one.get_lines() for x in np.asarray(line.get_xdata())})
+            one.set_xticks(counts, [str(n) for n in counts])
+            one.minorticks_off()
         _legend(axes[0])
 
     return _svg(11.0, 3.4, 2, draw)

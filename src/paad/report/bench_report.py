@@ -7,10 +7,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from paad._version import __version__
 from paad.bench import published
+from paad.bench.job import Status
 from paad.bench.store import read_rows
 from paad.bench.views import split_name
 from paad.data.files import write_text
@@ -78,7 +79,7 @@ def _notes(rows: Sequence[Row], asked: dict[str, Any]) -> list[str]:
     """What a reader must know before comparing figures."""
     keys = set(asked.get("jobs", ())) | {row["key"] for row in rows}
     statuses = [row["status"] for row in rows]
-    ended = {status: statuses.count(status) for status in dict.fromkeys(statuses)}
+    ended = {status: statuses.count(status) for status in get_args(Status) if status in statuses}
     notes = [
         f"{len(rows)} of {len(keys)} jobs of the grid have ended: "
         + ", ".join(f"{n} {status.replace('_', ' ')}" for status, n in ended.items())
@@ -150,10 +151,11 @@ def _published_table(key: str, rows: Sequence[Row], views: float) -> PublishedTa
     table = table_of(rows, metric, views)
     known = published.mad_sim(key)
     methods = tuple(m for m in known if known[m])
-    by_toy = {published.toy_name(o): o for o in table.objects}
+    toys = published.mad_attributes()
+    by_toy = {toy: o for o in table.objects if (toy := published.toy_name(o)) in toys}
     ours = tuple(m for m in table.methods if any((o, m) in table.cells for o in by_toy.values()))
     lines = []
-    for toy in published.mad_attributes():
+    for toy in toys:
         cells = [metric.text(known[m].get(toy)) for m in methods]
         mine = [table.cells[by_toy[toy], m].value if toy in by_toy else None for m in ours]
         lines.append((toy, (*cells, *(metric.text(v) for v in mine))))

@@ -74,7 +74,7 @@ def body(table: Table) -> list[tuple[str, list[tuple[str, str]]]]:
 def markdown(tables: Sequence[Table], notes: Sequence[str]) -> str:
     """All tables; the best is bold, the second in italics."""
     marked = {"best": "**{}**", "second": "*{}*", "": "{}"}
-    parts = ["# Benchmark", *(f"- {note}" for note in notes)]
+    parts = ["# Benchmark\n", *(f"- {note}" for note in notes)]
     for table in tables:
         lines = [f"\n## {caption(table)}\n", "| object | " + " | ".join(table.methods) + " |"]
         lines.append("|---|" + "---:|" * len(table.methods))
