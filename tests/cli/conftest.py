@@ -61,11 +61,12 @@ def toy_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def tiny_method(monkeypatch: pytest.MonkeyPatch) -> None:
-    """``tiny`` is a registered method."""
+    """``tiny`` is a registered method, and the default one: loading the real one takes seconds."""
     import paad.detectors as detectors
 
     monkeypatch.setattr(detectors, "_BUILT_IN", detectors._BUILT_IN)
     tiny_detector.register()
+    monkeypatch.setattr("paad.cli.fit.DEFAULT_METHOD", "tiny")
 
 
 @pytest.fixture(scope="session")

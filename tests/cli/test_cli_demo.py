@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ def rendered(monkeypatch: pytest.MonkeyPatch, toy_dir: Path) -> list[Path]:
         return out
 
     monkeypatch.setattr("paad.synth.dataset.generate", generate)
+    # The tests' detector knows no time limit.
+    monkeypatch.setitem(demo.PROFILES, "quick", replace(demo.PROFILES["quick"], options={}))
     return asked
 
 

@@ -114,6 +114,15 @@ def test_suspicious_photos_come_first_and_mistakes_are_named(items: list[Item], 
     assert {i.name: i.mistake for i in items if i.mistake} == {"alarm.png": "false alarm", "missed.png": "missed"}
 
 
+def test_a_photo_without_a_pose_shows_no_empty_map() -> None:
+    image = np.zeros((20, 20, 3), np.uint8)
+    unknown = Prediction(float("nan"), np.zeros((20, 20), np.float32), status="unknown")
+    item = make_item("u.png", {"status": "unknown", "regions": []}, image, unknown)
+    assert item.photo
+    assert item.map is None
+    assert not item.marked
+
+
 @pytest.mark.parametrize(
     ("statuses", "headline"),
     [

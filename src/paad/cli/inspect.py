@@ -75,7 +75,9 @@ def run(args: argparse.Namespace) -> None:
 def _item(photo: Photo, judged: Any) -> Item:
     from paad.report.items import make_item
 
-    return make_item(photo.path.name, judged.record, judged.image, judged.prediction)
+    clash = photo.stem != photo.path.stem
+    name = f"{photo.path.parent.name}/{photo.path.name}" if clash else photo.path.name
+    return make_item(name, judged.record, judged.image, judged.prediction)
 
 
 def _report(path: Path, args: argparse.Namespace, detector: Any, items: Sequence[Item]) -> Path:

@@ -126,7 +126,7 @@ def make_item(
     box = pictures.content_box([full] if reference is None else [full, reference], keep)
     part = np.s_[box[1] : box[3], box[0] : box[2]]
     small = pictures.thumbnail(full[part], SIDE)
-    if prediction is None:
+    if prediction is None or (prediction.status == "unknown" and not prediction.map.any()):
         return Item(name, record, size, label, box, photo=pictures.data_uri(small))
     marked = small if true_mask is None or not true_mask.any() else pictures.outline(small, true_mask[part])
     regions = sorted(prediction.regions, key=lambda region: -region.peak)
