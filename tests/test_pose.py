@@ -1,0 +1,191 @@
+"""From a photo to a pose: descriptors, alignment, the whole search, and what cannot be found."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from paad.errors import PoseError
+from paad.fields.field import Field
+from paad.geometry.camera import Camera
+from paad.geometry.se3 import rotation_error_deg, se3_exp, translation_error_relative
+from paad.pose.descriptors import ANGLES, describe, match
+from paad.pose.estimate import Guide, PoseConfig, search
+from paad.pose.kernels import normal_equations
+from paad.pose.landmarks import find_landmarks, poses_from_landmarks
+from paad.pose.query import QueryImage, camera_of_photo, prepare_query
+from paad.pose.refine import align, brightness_gain, filled_depth
+from paad.pose.templates import render_templates, sphere_directions
+from toy import CAMERA, SIZE, photograph, pose_from, posed_views, toy_gaussians
+
+DIRECTION = np.array([0.48, -0.6, 0.64])
+
+
+@pytest.fixture(scope="module")
+def field() -> Field:
+    directions = sphere_directions(25.0).astype(np.float32)
+    low = np.full(3, -0.9)
+    return Field(
+        toy_gaussians(), np.ones(3, np.float32), np.zeros(3), 0.85, low, -low, True, False, CAMERA, 2.6, directions
+    )
+
+
+@pytest.fixture(scope="module")
+def guide(field: Field) -> Guide:
+    return Guide(render_templates(field, spacing_deg=12.0), None)
+
+
+def _query(pose: np.ndarray, field: Field, camera: Camera = CAMERA) -> QueryImage:
+    image, _ = photograph(field.gaussians, pose, camera)
+    return prepare_query(image.astype(np.float32) / np.float32(255), None, camera, field.background, bounded=True)
+
+
+def test_descriptors_turn_with_the_camera(field: Field) -> None:
+    views = [photograph(field.gaussians, pose_from(DIRECTION, roll_deg=a)) for a in (0.0, 90.0)]
+    a, b = (describe(image.astype(np.float32) / np.float32(255), mask, CAMERA) for image, mask in views)
+    assert np.abs(np.roll(a.rings, ANGLES // 4, axis=1) - b.rings).mean() < 0.02
+    assert a.size == pytest.approx(b.size, rel=0.02)
+    found = match(b.rings, (a.rings[None] * 255).astype(np.uint8), 1)[0]
+    assert np.degrees(found.roll) == pytest.approx(90.0, abs=2.0)
+
+
+def test_descriptor_of_nothing() -> None:
+    empty = np.zeros((SIZE, SIZE), np.float32)
+    with pytest.raises(PoseError, match="mask is empty"):
+        describe(np.zeros((SIZE, SIZE, 3), np.float32), empty, CAMERA)
+
+
+def _normal_equations_twin(
+    render: np.ndarray, query: np.ndarray, depth: np.ndarray, camera: Camera, centre: np.ndarray, scale: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same sums in plain numpy, one motion at a time."""
+    mean = 0.5 * (render.astype(np.float64) + query)
+    gx, gy = np.zeros_like(mean), np.zeros_like(mean)
+    gx[:, 1:-1] = 0.5 * (mean[:, 2:] - mean[:, :-2])
+    gy[1:-1] = 0.5 * (mean[2:] - mean[:-2])
+    y, x = np.mgrid[: depth.shape[0], : depth.shape[1]] + 0.5
+    z = np.where(depth > 0, depth, 1.0)
+    point = np.stack([(x - camera.cx) / camera.fx * z, (y - camera.cy) / camera.fy * z, z], -1)
+    columns = []
+    for k in range(6):
+        axis = np.eye(3)[k % 3]
+        velocity = np.cross(axis, point - centre) if k < 3 else np.broadcast_to(axis, point.shape)
+        du = camera.fx * (velocity[..., 0] - point[..., 0] / z * velocity[..., 2]) / z
+        dv = camera.fy * (velocity[..., 1] - point[..., 1] / z * velocity[..., 2]) / z
+        columns.append(-(gx * du[..., None] + gy * dv[..., None]))
+    counts = np.zeros(depth.shape, bool)
+    counts[1:-1, 1:-1] = depth[1:-1, 1:-1] > 0
+    residual = query.astype(np.float64) - render
+    weight = np.where(counts, 1.0 / (1.0 + (residual**2).sum(-1) / scale**2), 0.0)[..., None]
+    jacobian = np.stack(columns, -1)
+    matrix = np.einsum("hwci,hwcj->ij", jacobian * weight[..., None], jacobian)
+    return matrix, np.einsum("hwci,hwc->i", jacobian, weight * residual)
+
+
+def test_normal_equations_equal_their_twin(field: Field) -> None:
+    rng = np.random.default_rng(0)
+    camera = Camera(37, 29, 60.0, 55.0, 17.0, 15.5)
+    render, query = (rng.random((29, 37, 3)).astype(np.float32) for _ in range(2))
+    depth = (2.0 + rng.random((29, 37))).astype(np.float32) * (rng.random((29, 37)) > 0.2).astype(np.float32)
+    centre = np.array([0.1, -0.2, 2.4])
+    sums = normal_equations(
+        render,
+        query,
+        depth,
+        np.array([camera.fx, camera.fy], np.float32),
+        np.array([camera.cx, camera.cy], np.float32),
+        centre.astype(np.float32),
+        np.float32(0.3),
+    )
+    matrix, side = _normal_equations_twin(render, query, depth, camera, centre, 0.3)
+    assert np.allclose(sums[:21], matrix[np.triu_indices(6)], rtol=2e-3, atol=1e-2 * np.abs(matrix).max() / 100)
+    assert np.allclose(sums[21:27], side, rtol=2e-3, atol=1e-3 * np.abs(side).max())
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_alignment_comes_home(field: Field, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    truth = pose_from(DIRECTION, roll_deg=20.0)
+    twist = np.concatenate([rng.normal(0, 0.03, 3), rng.normal(0, 0.03, 3)])
+    about, back = np.eye(4), np.eye(4)
+    about[:3, 3], back[:3, 3] = truth[:3, 3], -truth[:3, 3]
+    start = about @ se3_exp(twist) @ back @ truth
+    found = align(field, _query(truth, field), start, 12, 0.3, blur_px=1.5)
+    assert found is not None
+    assert rotation_error_deg(found.cam_from_world, truth) < 0.4
+    assert translation_error_relative(found.cam_from_world, truth, field.centre) < 0.01
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_any_direction_roll_and_distance(field: Field, guide: Guide, seed: int) -> None:
+    rng = np.random.default_rng(100 + seed)
+    direction = rng.normal(size=3)
+    truth = pose_from(
+        direction / np.linalg.norm(direction), distance=2.6 * rng.uniform(0.85, 1.4), roll_deg=rng.uniform(0, 360)
+    )
+    found = search(field, guide, _query(truth, field), PoseConfig())
+    assert rotation_error_deg(found[0].cam_from_world, truth) < 1.0
+    assert translation_error_relative(found[0].cam_from_world, truth, field.centre) < 0.02
+
+
+def test_a_larger_photo_and_a_turned_one(field: Field, guide: Guide) -> None:
+    truth = pose_from(DIRECTION)
+    large = CAMERA.scaled(2.0)
+    found = search(field, guide, _query(truth, field, camera_of_photo(CAMERA, 2 * SIZE, 2 * SIZE)), PoseConfig())
+    assert large == camera_of_photo(CAMERA, 2 * SIZE, 2 * SIZE)
+    assert rotation_error_deg(found[0].cam_from_world, truth) < 1.0
+    portrait = camera_of_photo(Camera(80, 60, 70.0, 70.0, 41.0, 29.0), 60, 80)
+    assert (portrait.fx, portrait.cx, portrait.cy) == (70.0, 30.0, 40.0)
+
+
+def test_a_darker_photo_keeps_its_pose(field: Field, guide: Guide) -> None:
+    truth = pose_from(DIRECTION)
+    image, mask = photograph(field.gaussians, truth)
+    dark = image.astype(np.float32) / np.float32(255) * np.float32(0.6)
+    query = prepare_query(dark, mask, CAMERA, field.background, bounded=True)
+    found = search(field, guide, query, PoseConfig())[0]
+    assert rotation_error_deg(found.cam_from_world, truth) < 1.0
+    assert 0.5 < float(found.gain.mean()) < 0.85
+
+
+def test_an_empty_photo_has_no_pose(field: Field, guide: Guide) -> None:
+    query = prepare_query(np.ones((SIZE, SIZE, 3), np.float32), None, CAMERA, field.background, bounded=True)
+    with pytest.raises(PoseError):
+        search(field, guide, query, PoseConfig())
+
+
+def test_landmarks_give_poses_without_masks(field: Field) -> None:
+    views = posed_views(field.gaussians, spacing_deg=30.0, with_masks=False)
+    landmarks = find_landmarks(field, views)
+    assert len(landmarks.xyz) > 200
+    truth = views[4].cam_from_world
+    image = views[4].image.astype(np.float32) / np.float32(255)
+    poses = poses_from_landmarks(landmarks, QueryImage(image, None, CAMERA))
+    assert min(rotation_error_deg(p, truth) for p in poses) < 2.0
+    noise = np.random.default_rng(0).random((SIZE, SIZE, 3)).astype(np.float32)
+    assert poses_from_landmarks(landmarks, QueryImage(noise, None, CAMERA)) == []
+
+
+def test_gain_ignores_a_stain() -> None:
+    render = np.full((20, 20, 3), 0.5, np.float32)
+    query = 0.8 * render
+    query[:5] = 0.0
+    gain = brightness_gain(render, query, np.ones((20, 20), np.float32), np.ones(3, np.float32), 0.0)
+    assert np.allclose(gain, 0.8, atol=0.02)
+
+
+def test_depth_reaches_beyond_the_silhouette() -> None:
+    alpha = np.zeros((9, 9), np.float32)
+    alpha[3:6, 3:6] = 1.0
+    depth = filled_depth(2.0 * alpha, alpha)
+    assert depth[4, 4] == pytest.approx(2.0)
+    assert depth[1, 4] == pytest.approx(2.0)
+    assert depth[0, 0] == 0.0
+
+
+def test_templates_keep_to_where_views_were(field: Field) -> None:
+    from dataclasses import replace
+
+    above = replace(field, directions=np.array([[0.0, 0.0, 1.0]], np.float32))
+    few = render_templates(above, spacing_deg=12.0)
+    assert 0 < len(few.poses) < 0.1 * len(sphere_directions(12.0))
