@@ -15,7 +15,8 @@ from paad.synth.mesh_io import mesh_problems
 from paad.synth.model import Mesh
 from paad.synth.parts import canonical, known_parts, near_parts, part_mesh, part_shape
 from paad.synth.parts.catalog import ALIASES, CATALOG
-from paad.synth.parts.kernel import BEVEL, signed_volume, triangulate
+from paad.synth.parts.kernel import BEVEL, signed_volume
+from paad.synth.parts.polygon import convex_pieces, inset, triangulate
 from paad.synth.smoothing import smooth
 
 LIBRARY = Path(__file__).parents[2] / "shared" / "data" / "ldraw"
@@ -162,6 +163,10 @@ def test_triangulation_fills_a_concave_polygon() -> None:
     area = ((b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0]) / 2
     assert (area > 0).all()
     assert area.sum() == pytest.approx(8)
+    assert len(convex_pieces(shape)) == 3
+    square = np.array([(0, 0), (4, 0), (4, 4), (0, 4)], dtype=float)
+    np.testing.assert_allclose(inset(square, 1), [(1, 1), (3, 1), (3, 3), (1, 3)])
+    np.testing.assert_allclose(inset(square[::-1], 1), [(1, 3), (3, 3), (3, 1), (1, 1)])
 
 
 def test_colours() -> None:

@@ -60,7 +60,7 @@ def part_mesh(part: str, library: Path | None = None) -> Mesh:
         UsageError: neither knows the part; the message lists near numbers.
         DataError: the library's file is damaged.
     """
-    from paad.synth.ldraw import in_library, library_part_mesh
+    from paad.synth.ldraw_library import in_library, library_part_mesh
     from paad.synth.smoothing import smooth
 
     if library is not None and in_library(part, library):

@@ -129,7 +129,7 @@ def tile_with_round_end() -> Shape:
     from math import cos, pi, sin
 
     arc = [(10 * sin(t), -10 * cos(t)) for t in [pi / 2 - k * pi / 12 for k in range(13)]]
-    return slab([(-10, 10), (10, 10), *arc], PLATE) + socket(-10, 10, -10, 10, PLATE)
+    return slab([(-10, 10), (10, 10), *arc], PLATE, WALL) + socket(-10, 10, -10, 10, PLATE)
 
 
 def log_brick(nx: int) -> Shape:

@@ -7,7 +7,7 @@ from math import cos, pi, sin
 
 import numpy as np
 
-from paad.synth.parts.blocks import BRICK, PLATE, plate, tile
+from paad.synth.parts.blocks import BRICK, PLATE, WALL, plate, tile
 from paad.synth.parts.kernel import extrude, frustum, revolve, slab, stud
 from paad.synth.parts.shape import Shape, joints, moved_by, socket, turned
 
@@ -83,7 +83,7 @@ def _pivot() -> Shape:
 
 def wedge_plate(outline: Sequence[tuple[float, float]], places: Sequence[tuple[float, float]]) -> Shape:
     """A plate of any outline with studs at ``places`` (x, z), each of which also takes a stud from below."""
-    shape = slab(outline, PLATE)
+    shape = slab(outline, PLATE, WALL)
     for x, z in places:
         shape = shape + stud(x, 0, z) + socket(x - 10, x + 10, z - 10, z + 10, PLATE)
     return shape
@@ -98,7 +98,7 @@ def wing_right(length: int) -> Shape:
 
 def wing_both() -> Shape:
     """A wing four studs wide at +z, two at -z; four studs in the middle."""
-    outline = [(-38.5, 20), (-38.5, 17), (-20, -20), (20, -20), (38.5, 17), (38.5, 20)]
+    outline = [(-38.5, 20), (-20, -20), (20, -20), (38.5, 20)]
     return wedge_plate(outline, [(x, z) for x in (-10, 10) for z in (-10, 10)])
 
 
@@ -113,12 +113,12 @@ def cut_corner(n: int) -> Shape:
 def pointed_tile() -> Shape:
     """A 2 × 3 tile with a point at -z."""
     outline = [(-20, 30), (-20, -9), (0, -30), (20, -9), (20, 30)]
-    return slab(outline, PLATE) + socket(-20, 20, -10, 30, PLATE)
+    return slab(outline, PLATE, WALL) + socket(-20, 20, -10, 30, PLATE)
 
 
 def wedge_right() -> Shape:
     """A brick three studs long, two wide at +z and one at -z; its straight side, with the studs, is at +x."""
-    shape = slab([(-20, 30), (0, -30), (20, -30), (20, 30)], BRICK)
+    shape = slab([(-20, 30), (0, -30), (20, -30), (20, 30)], BRICK, WALL)
     for z in (-20.0, 0.0, 20.0):
         shape = shape + stud(10, 0, z) + socket(0, 20, z - 10, z + 10, BRICK)
     return shape + socket(-20, 0, 10, 30, BRICK)
