@@ -52,13 +52,13 @@ def render_piece(job: Job, piece: Piece) -> list[dict[str, Any]]:
         DataError: no such defect could be placed on this object so that it shows.
         PaadError: a file cannot be written.
     """
-    thing = _object(piece.source, job.library)
+    thing = loaded_object(piece.source, job.library)
     if piece.label in ("train", "good"):
         damage, views = None, list(_good_views(job, piece))
     else:
-        damage, views = _damaged_views(job, piece, thing)
+        damage, views = damaged_views(job, piece, thing)
     table = _table(job, piece)
-    scene = _good_scene(job, piece.source, table) if damage is None else _scene(job, thing, damage.surface, table)
+    scene = good_scene(job, piece.source, table) if damage is None else _scene(job, thing, damage.surface, table)
     records = [_take(job, piece, scene, view, damage) for view in views]
     write_json(job.out / ".paad-synth" / piece.name / f"{piece.key}.json", records)
     return records
@@ -83,9 +83,9 @@ def _random_view(job: Job, name: str, rng: np.random.Generator) -> Float64:
     return take(rng, rig.radius_of(name))
 
 
-def _damaged_views(job: Job, piece: Piece, thing: SynthObject) -> tuple[Damage, list[View]]:
+def damaged_views(job: Job, piece: Piece, thing: SynthObject) -> tuple[Damage, list[View]]:
     """A damaged specimen and views that show the damage, tried until there are enough of them."""
-    good = _good_scene(job, piece.source, None)
+    good = good_scene(job, piece.source, None)
     camera, profile = job.profile.camera, job.profile
     words = (piece.name, job.look, piece.label, piece.specimen)
     for attempt in range(_DAMAGES):
@@ -174,7 +174,7 @@ def _real_picture(
     shot = random_shot(rng)
     distance = float(np.linalg.norm(view.cam_from_world[:3, 3]))
     lens = Lens(aperture=float(rng.uniform(0.004, 0.014)), focus=distance * float(rng.normal(1.0, 0.02)))
-    samples = max(1, job.profile.samples // 3)
+    samples = max(1, job.profile.samples // 2)
     rgb, _ = scene.picture(job.profile.camera, view.cam_from_world, samples, seed, lens=lens)
     facts = {"aperture": lens.aperture, "focus": lens.focus, **vars(shot)}
     return photographed(rgb, shot, rng), facts
@@ -239,11 +239,13 @@ def _texture(seed: int, name: str, table: int) -> Float32:
 
 
 @functools.lru_cache(maxsize=1)
-def _object(source: str, library: Any) -> SynthObject:
+def loaded_object(source: str, library: Path | None) -> SynthObject:
+    """:func:`load_object`, kept for the next piece of the same object."""
     return load_object(source, library)
 
 
 @functools.lru_cache(maxsize=2)
-def _good_scene(job: Job, source: str, table: int | None) -> Scene:
-    thing = _object(source, job.library)
+def good_scene(job: Job, source: str, table: int | None) -> Scene:
+    """The good specimen on a table (None: alone), kept for the next piece that needs it."""
+    thing = loaded_object(source, job.library)
     return _scene(job, thing, concatenate(thing.parts), table)
