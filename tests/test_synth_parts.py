@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from scipy.spatial import ConvexHull
 
 from paad.errors import UsageError
 from paad.synth.colors import DIRECT, known_colors, ldraw_color
@@ -67,6 +68,20 @@ def test_solids_lie_within_the_surface_s_box_and_joints_touch_them(part: str) ->
         assert (base >= points.min(0) - 0.1).all()
         assert (base <= points.max(0) + 0.1).all()
     assert len(shape.studs) + len(shape.sockets) + len(shape.bars) + len(shape.clips) > 0
+
+
+@pytest.mark.parametrize("part", sorted(CATALOG))
+def test_the_surface_lies_in_the_solids_and_studs(part: str) -> None:
+    shape = part_shape(part)
+    free = np.ones(len(shape.vertices), dtype=bool)
+    for solid in shape.solids:
+        planes = ConvexHull(solid).equations
+        free &= (shape.vertices @ planes[:, :3].T + planes[:, 3]).max(1) > BEVEL
+    for base, direction in shape.studs:
+        along = (shape.vertices - base) @ direction
+        aside = np.linalg.norm(shape.vertices - base - along[:, None] * direction, axis=1)
+        free &= (aside > 6.1) | (along > 4.1) | (along < -1)
+    assert not free.any(), shape.vertices[free][:3]
 
 
 @pytest.mark.parametrize(

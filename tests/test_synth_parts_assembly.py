@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.spatial import ConvexHull
 
 from paad.synth.assembly import connected_components, overlaps
 from paad.synth.model import Brick, BrickModel
+from paad.synth.parts import part_shape
 from paad.synth.parts.shape import moved_by, turned
 
 
@@ -39,6 +41,28 @@ def test_shared_volume_is_measured() -> None:
     assert (i, j) == (0, 1)
     assert volume == pytest.approx(10 * 24 * 20, rel=0.1)
     assert overlaps(_model(("3005", 0, 0, 0), ("3005", 20, 0, 0))) == []
+
+
+def _inside(brick: Brick, points: np.ndarray) -> np.ndarray:
+    """The slow twin of the solids' arithmetic: which points lie in a brick's body, by the planes of its hulls."""
+    inverse = np.linalg.inv(brick.transform)
+    local = points @ inverse[:3, :3].T + inverse[:3, 3]
+    hulls = [ConvexHull(solid).equations for solid in part_shape(brick.part).solids]
+    return np.any([(local @ h[:, :3].T + h[:, 3] <= 0).all(1) for h in hulls], axis=0)
+
+
+@pytest.mark.parametrize(("first", "second"), [("3039", "3660"), ("4589", "3659"), ("3003", "4740"), ("2420", "93273")])
+def test_shared_volume_agrees_with_counting_points(first: str, second: str) -> None:
+    rng = np.random.default_rng(7)
+    a = Brick(first, 4, np.eye(4))
+    b = Brick(second, 4, moved_by(6, 3, -5) @ turned("y", rng.uniform(0, 360)) @ turned("x", rng.uniform(0, 90)))
+    ((_, _, volume),) = overlaps(BrickModel("two", tuple(Brick(k.part, 4, k.transform) for k in (a, b))))
+    box = np.concatenate(part_shape(first).solids)
+    low, size = box.min(0), np.ptp(box, axis=0)
+    points = low + rng.random((300_000, 3)) * size
+    counted = (_inside(a, points) & _inside(b, points)).mean() * np.prod(size)
+    studs = 2 * len(part_shape(first).studs) * 450
+    assert counted * 0.97 <= volume <= counted * 1.03 + studs
 
 
 def test_overlap_does_not_depend_on_the_pose() -> None:

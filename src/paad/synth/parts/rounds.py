@@ -77,7 +77,7 @@ def dish(radius: float, height: float, rim: float) -> Shape:
     below = [(flat - 2 + (radius - 2 - flat + 2) * s, 3.5 + (height - 3.5) * s**1.6) for s in steps[::-1]]
     bowl = revolve([*top, (radius, height - 0.3), (radius - 1, height)], below, 32, solid=False)
     core = cylinder(8, 3, height) if height > 10 else cylinder(8, 3, 8, 0.4)
-    solid = revolve([(flat, 0), (radius, height - rim), (radius, height)], segments=16)
+    solid = revolve([*top, (radius, height)], segments=16)
     return Shape(bowl.vertices, bowl.faces, solid.solids) + core.bare() + stud(hollow=True) + _core_socket(height)
 
 
