@@ -15,10 +15,13 @@ from paad.cli.photos import Photo
 from paad.cli.records import error_record, prediction_record
 from paad.data.files import whole_file
 from paad.data.images import load_image, read_header, save_png
-from paad.errors import PaadError, PoseError
+from paad.errors import DataError, PaadError, PoseError
 from paad.report.items import map_scale
-from paad.report.pictures import heat_overlay, rgb8
+from paad.report.pictures import heat_overlay, rgb8, thumbnail
 from paad.types import Float32, Prediction, UInt8
+
+OVERLAY_SIDE = 2000
+"""Longest side of an overlay picture, in pixels; it is for eyes, and blending needs many bytes a pixel."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class Judge:
             image = load_image(photo.path)
             own_size = read_header(photo.path).upright_size
         except Exception as error:
-            return Judged(error_record(str(photo.path), self._reason(error), time.perf_counter() - start))
+            return Judged(self._failure(photo, error, start))
         try:
             prediction = self.detector.predict(image, **self._options)
         except PoseError as error:
@@ -62,12 +65,10 @@ class Judge:
             record = prediction_record(str(photo.path), prediction, self.detector.name, seconds)
             return Judged({**record, "message": str(error)}, image)
         except Exception as error:
-            return Judged(error_record(str(photo.path), self._reason(error), time.perf_counter() - start), image)
+            return Judged(self._failure(photo, error, start), image)
         if prediction.map.shape != image.shape[:2]:
-            reason = (
-                f"the map of the method is {prediction.map.shape}, the photo {image.shape[:2]}; they must be the same"
-            )
-            return Judged(error_record(str(photo.path), reason, time.perf_counter() - start), image)
+            wrong = f"the method gave a map of {prediction.map.shape} for a photo of {image.shape[:2]} pixels"
+            return Judged(self._failure(photo, DataError(wrong), start), image)
         scale = (own_size[0] / image.shape[1], own_size[1] / image.shape[0])
         seconds = time.perf_counter() - start
         record = prediction_record(str(photo.path), prediction, self.detector.name, seconds, scale)
@@ -75,13 +76,15 @@ class Judge:
             self._save(record, self.out / photo.stem, image, prediction, own_size)
         return Judged(record, image, prediction)
 
-    def _reason(self, error: Exception) -> str:
-        """One line that says what went wrong; the traceback goes to standard error when debugging."""
+    def _failure(self, photo: Photo, error: Exception, start: float) -> dict[str, Any]:
+        """The record of a failed photo: the file and what went wrong; the traceback is printed when debugging."""
         if self.debug:
             traceback.print_exception(error)
-        if isinstance(error, PaadError):
-            return str(error)
-        return f"unexpected {type(error).__name__}: {' '.join(str(error).split())} (--debug shows where)"
+        reason = str(error)
+        if not isinstance(error, PaadError):
+            reason = f"unexpected {type(error).__name__}: {' '.join(reason.split())} (--debug shows where)"
+        message = reason if str(photo.path) in reason else f"{photo.path}: {reason}"
+        return error_record(str(photo.path), message, time.perf_counter() - start)
 
     def _save(
         self, record: dict[str, Any], stem: Path, image: UInt8, prediction: Prediction, own_size: tuple[int, int]
@@ -95,7 +98,8 @@ class Judge:
                 save_png(reference_file, rgb8(prediction.reference))
                 record["reference"] = str(reference_file)
             scale = map_scale(prediction) or 0.5 * float(np.nan_to_num(prediction.map).max()) or 1.0
-            save_png(stem.with_name(f"{stem.name}_overlay.png"), heat_overlay(rgb8(image), prediction.map, scale))
+            shown = heat_overlay(thumbnail(rgb8(image), OVERLAY_SIDE), prediction.map, scale)
+            save_png(stem.with_name(f"{stem.name}_overlay.png"), shown)
         except PaadError as error:
             self.unsaved += 1
             record["message"] = f"{record['message']} {error}".lstrip()

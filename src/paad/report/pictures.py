@@ -105,20 +105,21 @@ def content_box(images: Sequence[UInt8], keep: Sequence[Box] = (), tolerance: in
     is not plain.
     """
     height, width = images[0].shape[:2]
-    busy = np.zeros((height, width), bool)
-    for image in images:
+    step = max(1, max(height, width) // 1000)  # a coarse look is enough, and large photos are many bytes
+    busy = np.zeros((-(-height // step), -(-width // step)), bool)
+    for image in (image[::step, ::step] for image in images):
         border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
         middle = np.median(border, axis=0).astype(np.int16)
         busy |= (np.abs(image.astype(np.int16) - middle) > tolerance).any(axis=2)
     for x0, y0, x1, y1 in keep:
-        busy[y0:y1, x0:x1] = True
-    rows, columns = np.flatnonzero(busy.any(axis=1)), np.flatnonzero(busy.any(axis=0))
+        busy[y0 // step : -(-y1 // step), x0 // step : -(-x1 // step)] = True
+    rows, columns = step * np.flatnonzero(busy.any(axis=1)), step * np.flatnonzero(busy.any(axis=0))
     if not rows.size:
         return 0, 0, width, height
-    share = max((rows[-1] + 1 - rows[0]) / height, (columns[-1] + 1 - columns[0]) / width) + 2 * room
+    share = max((rows[-1] + step - rows[0]) / height, (columns[-1] + step - columns[0]) / width) + 2 * room
     box_height, box_width = round(min(share, 1.0) * height), round(min(share, 1.0) * width)
-    top = int(np.clip((rows[0] + rows[-1] + 1 - box_height) // 2, 0, height - box_height))
-    left = int(np.clip((columns[0] + columns[-1] + 1 - box_width) // 2, 0, width - box_width))
+    top = int(np.clip((rows[0] + rows[-1] + step - box_height) // 2, 0, height - box_height))
+    left = int(np.clip((columns[0] + columns[-1] + step - box_width) // 2, 0, width - box_width))
     return left, top, left + box_width, top + box_height
 
 
