@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,12 +15,12 @@ import tiny_detector
 def ply(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stand-in for the writer of splat files."""
     module = ModuleType("paad.fields.ply")
-    module.write_ply = lambda field, path: Path(path).write_text(f"ply of {field}")  # type: ignore[attr-defined]
+    module.write_ply = lambda gaussians, path: Path(path).write_text(f"ply of {gaussians}")  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "paad.fields.ply", module)
 
 
 def test_a_field_is_written(monkeypatch: pytest.MonkeyPatch, paad: Any, model: Path, tmp_path: Path) -> None:
-    monkeypatch.setattr(tiny_detector.Tiny, "field", "three splats", raising=False)
+    monkeypatch.setattr(tiny_detector.Tiny, "field", SimpleNamespace(gaussians="three splats"), raising=False)
     code, out, err = paad("export", model, "--to", "ply", tmp_path / "a.ply")
     assert (code, out) == (0, "")
     assert (tmp_path / "a.ply").read_text() == "ply of three splats"

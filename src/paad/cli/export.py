@@ -26,8 +26,8 @@ def run(args: argparse.Namespace) -> None:
 
     check_target(args.file)
     detector = load(args.model, device="cpu")
-    field = getattr(detector, "field", None)
-    if field is None:
+    gaussians = getattr(getattr(detector, "field", None), "gaussians", None)
+    if gaussians is None:
         raise UsageError(f"{args.model}: the method {detector.name!r} learns no 3D field to export")
-    write_ply(field, args.file)
+    write_ply(gaussians, args.file)
     say(f"{args.file}: {args.file.stat().st_size / 1e6:.1f} MB")
