@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -144,6 +145,15 @@ def test_a_broken_object_is_a_row_too(data: Path, tmp_path: Path) -> None:
     assert "3Empty" in rows["3Empty"]["message"]
 
 
+def test_a_damaged_mask_is_named_and_costs_its_photo_only(data: Path, tmp_path: Path) -> None:
+    toy = tmp_path / "data" / "2Flat"
+    shutil.copytree(data / "2Flat", toy)
+    (toy / "ground_truth" / "Stains" / "1_mask.png").write_bytes(b"no picture")
+    (row,) = _run(Grid(tmp_path / "data", ("mean-image",)), tmp_path / "run")
+    assert (row["status"], row["n_without_mask"]) == ("ok", 1)
+    assert "1_mask.png" in row["message"]
+
+
 def test_figures_can_be_computed_again_from_what_was_stored(data: Path, tmp_path: Path) -> None:
     before = _run(Grid(data, ("mean-image",)), tmp_path)
     assert score_run_again(tmp_path, data) == 2
@@ -224,3 +234,21 @@ def test_rows_are_plain_json(data: Path, tmp_path: Path) -> None:
     for line in (tmp_path / "rows.jsonl").read_text().splitlines():
         assert json.loads(line, parse_constant=pytest.fail)["pose"] is None
     assert json.loads((tmp_path / "run.json").read_text())["methods"] == ["mean-image"]
+
+
+def test_jobs_wait_for_memory_but_one_always_runs(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job, *_ = plan(_trouble(data, mode="hang"))
+    free = 4 * 10**9
+    monkeypatch.setattr("paad.bench.executors.available_bytes", lambda: free)
+    with LocalExecutor(3, Limits()) as executor:
+        assert executor.has_room(10**12)
+        executor.start(job, tmp_path, 3 * 10**9)  # will grow: its share counts before it takes it
+        assert not executor.has_room(10**9)
+        assert executor.has_room(10**8)
+        executor.start(job, tmp_path, 10**8)
+        executor.start(job, tmp_path, 10**8)
+        assert not executor.has_room(1)
+        free = 10**8  # the system is about to run out: the largest is stopped
+        (stopped, *_) = executor.wait() or executor.wait()
+        assert stopped.row["status"] == "out_of_memory"
+        assert "the machine had 100 MB left" in stopped.row["message"]

@@ -91,8 +91,9 @@ def _run(job: Job, folder: Path) -> dict[str, Any]:
         raise DataError(f"none of {len(stored)} photos could be judged; the first: {failed[0].error}")
     seconds = [record.seconds for record in stored if not record.error]
     stages = sorted({stage for record in stored for stage in record.stages})
+    remarks = [f"{len(failed)} photos failed; the first: {failed[0].error}"] if failed else []
     return {
-        **empty_row(job, "ok", f"{len(failed)} photos failed; the first: {failed[0].error}" if failed else ""),
+        **empty_row(job, "ok", "; ".join(remarks + scorer.problems)),
         "predictions": job.folder,
         **scorer.figures(),
         "n_views": len(views),

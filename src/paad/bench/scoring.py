@@ -31,10 +31,12 @@ class Scorer:
         self._legacy = Evaluation(size=LEGACY_SIZE)
         self._scores: list[float] = []
         self._labels: list[str] = []
+        self.problems: list[str] = []
+        """Masks that could not be read; their photos are left out of the pixel figures."""
 
     def add(self, query: Query, stored: Stored, anomaly_map: NDArray[Any] | None, shape: Sequence[int] | None) -> None:
         """Count one query; ``shape`` [H, W, ...] is its image's, None where the image could not be read."""
-        mask = query.load_mask(tuple(shape)) if shape is not None and (query.mask_path or not query.is_defect) else None
+        mask = None if shape is None else self._mask(query, shape)
         pose = None if stored.cam_from_world is None else np.asarray(stored.cam_from_world)
         self._native.update(
             score=stored.score,
@@ -50,6 +52,15 @@ class Scorer:
         missing = np.inf if query.label == "good" else -np.inf
         self._scores.append(missing if stored.score is None else stored.score)
         self._labels.append(query.label)
+
+    def _mask(self, query: Query, shape: Sequence[int]) -> NDArray[np.bool_] | None:
+        if query.is_defect and query.mask_path is None:
+            return None
+        try:
+            return query.load_mask(tuple(shape))
+        except DataError as error:
+            self.problems.append(str(error))
+            return None
 
     def figures(self) -> dict[str, Any]:
         """The blocks of a row: those of ``paad evaluate --json``, "legacy_224", "by_defect" and "curves"."""
