@@ -39,6 +39,25 @@ def test_a_surface_turned_inside_out_is_put_right(tmp_path: Path) -> None:
     assert signed_volume(mesh.vertices.astype(float), mesh.faces) == pytest.approx(6)
 
 
+@pytest.mark.parametrize(("suffix", "up", "size"), [(".stl", None, 3), (".obj", None, 2), (".stl", "y", 2)])
+def test_up_becomes_ldraw_s(tmp_path: Path, suffix: str, up: str | None, size: float) -> None:
+    box = trimesh.creation.box((1, 2, 3))
+    box.export(tmp_path / f"box{suffix}")
+    mesh = mesh_object(tmp_path / f"box{suffix}", up)
+    assert np.ptp(mesh.vertices[:, 1]) == pytest.approx(size)
+    assert signed_volume(mesh.vertices.astype(float), mesh.faces) == pytest.approx(6)
+    with pytest.raises(UsageError, match="use y or z"):
+        mesh_object(tmp_path / f"box{suffix}", "x")
+
+
+def test_the_top_of_a_file_is_the_top_of_the_object(tmp_path: Path) -> None:
+    cone = trimesh.creation.cone(radius=1, height=4)  # its tip points to +z
+    cone.export(tmp_path / "cone.stl")
+    mesh = mesh_object(tmp_path / "cone.stl")
+    tip = mesh.vertices[mesh.vertices[:, 1].argmin()]
+    np.testing.assert_allclose(tip, [0, -4, 0], atol=1e-5)
+
+
 def _write(path: Path, vertices: np.ndarray, faces: np.ndarray) -> Path:
     lines = [f"v {x} {y} {z}" for x, y, z in vertices] + [f"f {a + 1} {b + 1} {c + 1}" for a, b, c in faces]
     path.write_text("\n".join(lines) + "\n")

@@ -11,21 +11,37 @@ from paad.synth.model import Mesh
 from paad.synth.smoothing import smooth
 from paad.types import Float64
 
-SUFFIXES = (".obj", ".ply", ".stl", ".glb")
 LARGEST = 2_000_000
 """Most triangles taken; a photograph of a few hundred pixels shows no more."""
 
 
-def mesh_object(path: str | Path) -> Mesh:
-    """Read a closed triangle mesh, with smooth normals; units and axes stay as in the file.
+UP = {".glb": "y", ".obj": "y", ".ply": "z", ".stl": "z"}
+"""Which axis points up in a file: glTF says so, the others by the habit of modellers and of CAD programs."""
+
+FROM_UP: dict[str, Float64] = {
+    "y": np.diag([1.0, -1.0, -1.0]),
+    "z": np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]]),
+}
+"""Rotations to LDraw axes (-y up)."""
+
+SUFFIXES = tuple(UP)
+
+
+def mesh_object(path: str | Path, up: str | None = None) -> Mesh:
+    """Read a closed triangle mesh, with smooth normals, turned to LDraw axes (-y up); its units stay.
+
+    ``up``: the file's upward axis, "y" or "z"; by default what `UP` says of its suffix.
 
     Raises:
-        UsageError: the suffix is not one of `SUFFIXES`.
+        UsageError: the suffix is not one of `SUFFIXES`, or ``up`` not one of `FROM_UP`.
         DataError: the file cannot be read, holds no triangle, or is open or degenerate; the message says where.
     """
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
         raise UsageError(f"{path}: not a mesh; the suffixes are {', '.join(SUFFIXES)}")
+    axis = UP[path.suffix.lower()] if up is None else up
+    if axis not in FROM_UP:
+        raise UsageError(f"up is {axis!r}; use {' or '.join(FROM_UP)}")
     vertices, faces = _read(path)
     if not len(faces):
         raise DataError(f"{path}: holds no triangle; export the surface as triangles")
@@ -36,7 +52,8 @@ def mesh_object(path: str | Path) -> Mesh:
     size = float(np.ptp(vertices, axis=0).max())
     if size <= 0:
         raise DataError(f"{path}: all its vertices lie at one place; repair the mesh")
-    mesh = Mesh(vertices.astype(np.float32), faces.astype(np.int32)).welded(max(size * 1e-6, 1e-12))
+    turned = (vertices @ FROM_UP[axis].T).astype(np.float32)
+    mesh = Mesh(turned, faces.astype(np.int32)).welded(max(size * 1e-6, 1e-12))
     problems = mesh_problems(mesh)
     if problems:
         raise DataError(f"{path}: {'; '.join(problems)}; repair the mesh (fill its holes, merge its vertices)")
