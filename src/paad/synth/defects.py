@@ -30,12 +30,14 @@ class Damage:
         kind: one of ``KINDS``.
         surface: the whole damaged specimen.
         touched: world points [N, 3] whose convex hull holds every change of the surface.
+        reshaped: whether the shape changed, not only colours.
         facts: what was done, for the manifest; JSON-able.
     """
 
     kind: str
     surface: Surface
     touched: Float32
+    reshaped: bool = True
     facts: dict[str, Any] = field(default_factory=dict)
 
 
@@ -58,7 +60,7 @@ def wanted_area(rng: np.random.Generator, camera: Camera, distance: float) -> fl
 
 def exposed_spot(scene: Scene, cam_from_world: Float64, camera: Camera, rng: np.random.Generator) -> Spot | None:
     """A random place that a camera sees; None where it sees nothing of the object."""
-    small = camera.resized(64, max(1, round(64 * camera.height / camera.width)))
+    small = Camera.from_angle_x(camera.angle_x, 64, max(1, round(64 * camera.height / camera.width)))
     triangle, distance = scene.hits(small, cam_from_world)
     ys, xs = np.nonzero(triangle >= 0)
     if not len(ys):

@@ -107,7 +107,8 @@ def stain(surface: Surface, area: float, spot: Spot, rng: np.random.Generator) -
     colours = np.where(changed[:, None], painted, fine.colours)
     patched = Surface(fine.corners, fine.normals, colours, fine.part, fine.finish)
     facts = {"shape": shape, "ink": name, "contrast": round(contrast, 4), "length": round(2.0 * patch.half_length, 4)}
-    return Damage("Stains", concatenate([surface.take(~near), patched]), fine.corners[changed].reshape(-1, 3), facts)
+    touched = fine.corners[changed].reshape(-1, 3)
+    return Damage("Stains", concatenate([surface.take(~near), patched]), touched, False, facts)
 
 
 def refined(surface: Surface, patch: Patch) -> Surface:

@@ -61,23 +61,36 @@ def buffers(scene: Scene, camera: Camera, cam_from_world: Float64, window: Windo
     return Buffers(part, distance, (distance * rays[..., 2]).astype(np.float32), normal, albedo)
 
 
-def differs(good: Buffers, bad: Buffers) -> Bool:
-    """Where two specimens' buffers of the same view show another surface, bool [h, w]."""
+def differs(good: Buffers, bad: Buffers, reshaped: bool = True) -> Bool:
+    """Where two specimens' buffers of the same view show another surface, bool [h, w].
+
+    ``reshaped=False``: the two have the same shape, so that only colours are compared, at one and the same place. A
+    ray that slips through a seam between the finer triangles of a stain would else look like a hole.
+    """
     seen = (good.part >= 0) & (bad.part >= 0)
     turned = (good.normal * bad.normal).sum(axis=-1) < np.cos(np.radians(NORMAL_STEP_DEG))
     recoloured = np.abs(srgb_of_linear(good.albedo) - srgb_of_linear(bad.albedo)).max(axis=-1) > ALBEDO_STEP
     moved = np.abs(good.distance - bad.distance) > DEPTH_STEP
+    if not reshaped:
+        return np.asarray(seen & recoloured & ~moved)
     return np.asarray(((good.part >= 0) != (bad.part >= 0)) | (seen & (moved | turned | recoloured)))
 
 
 def change_mask(
-    good: Scene, bad: Scene, camera: Camera, cam_from_world: Float64, touched: Float32, samples: int
+    good: Scene,
+    bad: Scene,
+    camera: Camera,
+    cam_from_world: Float64,
+    touched: Float32,
+    samples: int,
+    reshaped: bool = True,
 ) -> Bool:
     """The mask [H, W] of a damaged specimen seen by ``camera``.
 
     Args:
         touched: world points [N, 3] whose convex hull holds every change; only pixels near it are sampled.
         samples: samples along each side of a pixel.
+        reshaped: False where only colours changed; see :func:`differs`.
     """
     mask = np.zeros((camera.height, camera.width), bool)
     window = window_of(touched, camera, cam_from_world, margin=1)
@@ -86,7 +99,8 @@ def change_mask(
     x0, y0, x1, y1 = window
     fine = camera.resized(camera.width * samples, camera.height * samples)
     fine_window = (x0 * samples, y0 * samples, x1 * samples, y1 * samples)
-    changed = differs(buffers(good, fine, cam_from_world, fine_window), buffers(bad, fine, cam_from_world, fine_window))
+    before, after = (buffers(scene, fine, cam_from_world, fine_window) for scene in (good, bad))
+    changed = differs(before, after, reshaped)
     mask[y0:y1, x0:x1] = changed.reshape(y1 - y0, samples, x1 - x0, samples).any(axis=(1, 3))
     return mask
 

@@ -31,7 +31,10 @@ def nearest(
     high = np.floor(places.max(axis=1)).astype(np.int64) + 1
     overlaps = (low[:, 0] < x1) & (high[:, 0] > x0) & (low[:, 1] < y1) & (high[:, 1] > y0)
     intrinsics = np.array([camera.fx, camera.fy, camera.cx, camera.cy])
-    return _search(corners, np.flatnonzero(overlaps), low, high, np.array(window), offsets, intrinsics)
+    found: tuple[NDArray[np.int64], Float64, Float64] = _search(
+        corners, np.flatnonzero(overlaps), low, high, np.array(window), offsets, intrinsics
+    )
+    return found
 
 
 @njit(cache=True)  # type: ignore[misc]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from paad.errors import UsageError
 from paad.geometry.camera import Camera
 from paad.geometry.conventions import opengl_of_cam_from_world
 from paad.synth.looks import Lighting, environment
@@ -194,6 +195,8 @@ def _sensor(
     sampler: dict[str, Any],
     lens: Lens | None,
 ) -> dict[str, Any]:
+    if abs(camera.fx - camera.fy) > 1e-6 * camera.fx:
+        raise UsageError(f"camera fx={camera.fx} fy={camera.fy}: the renderer needs square pixels")
     # Mitsuba's camera looks along +z with +x to the left and +y up: OpenGL's, turned half about y.
     to_world = opengl_of_cam_from_world(cam_from_world) @ np.diag([-1.0, 1.0, -1.0, 1.0])
     x0, y0, x1, y1 = window or (0, 0, camera.width, camera.height)
