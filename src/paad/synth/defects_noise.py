@@ -29,9 +29,11 @@ class SpaceNoise:
         cell = np.floor(p).astype(np.int64)
         t = p - cell
         fade = t * t * t * (t * (t * 6.0 - 15.0) + 10.0)
+        ends = (cell & 255, (cell + 1) & 255)
         out = np.zeros(len(p))
-        for corner in np.ndindex(2, 2, 2):
-            weight = np.prod(np.where(np.array(corner) == 1, fade, 1.0 - fade), axis=1)
-            x, y, z = ((cell + corner) & 255).T
-            out += weight * self._values[self._table[(self._table[(self._table[x] + y) & 255] + z) & 255]]
+        for i, j, k in np.ndindex(2, 2, 2):
+            row = self._table[ends[i][:, 0]]
+            hashed = self._table[(self._table[(row + ends[j][:, 1]) & 255] + ends[k][:, 2]) & 255]
+            x, y, z = (fade[:, a] if end else 1.0 - fade[:, a] for a, end in enumerate((i, j, k)))
+            out += x * y * z * self._values[hashed]
         return out

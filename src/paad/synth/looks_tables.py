@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from paad.synth.defects_noise import SpaceNoise
 from paad.types import Float32, Float64
 
 TEXTURE_PX = 384
@@ -22,12 +21,20 @@ def table_texture(rng: np.random.Generator) -> tuple[Float32, str]:
     name = str(rng.choice(list(kinds)))
     y, x = np.mgrid[0:TEXTURE_PX, 0:TEXTURE_PX] / TEXTURE_PX
     texture = kinds[name](x, y, rng)
-    worn = SpaceNoise(rng)(_points(x, y), 3.0, 4).reshape(x.shape)
+    worn = _noise(rng, 3, 3, 4)
     return np.clip(texture * (1.0 + 0.06 * worn[..., None]), 0.02, 0.95).astype(np.float32), name
 
 
-def _points(x: Float64, y: Float64) -> Float64:
-    return np.stack([x.ravel(), y.ravel(), np.zeros(x.size)], axis=1)
+def _noise(rng: np.random.Generator, across: int, down: int, octaves: int) -> Float64:
+    """Smooth random values in about [-1, 1]: grids of ``across`` x ``down`` cells, doubled each octave, enlarged."""
+    import cv2
+
+    total, weight = np.zeros((TEXTURE_PX, TEXTURE_PX)), 0.0
+    for octave in range(octaves):
+        grid = rng.uniform(-1.0, 1.0, (min(down << octave, TEXTURE_PX) + 1, min(across << octave, TEXTURE_PX) + 1))
+        total += 0.5**octave * cv2.resize(grid, (TEXTURE_PX, TEXTURE_PX), interpolation=cv2.INTER_CUBIC)
+        weight += 0.5**octave
+    return np.asarray(total / (0.6 * weight))
 
 
 def _colour(rng: np.random.Generator, low: int = 0) -> Float64:
@@ -35,10 +42,9 @@ def _colour(rng: np.random.Generator, low: int = 0) -> Float64:
 
 
 def _wood(x: Float64, y: Float64, rng: np.random.Generator) -> Float64:
-    noise = SpaceNoise(rng)
-    stretched = noise(_points(x * 0.8, y * 9.0), 2.0, 3).reshape(x.shape)
+    stretched = _noise(rng, 2, 18, 3)
     rings = 0.5 + 0.5 * np.sin(2.0 * np.pi * (7.0 * y + 1.4 * stretched))
-    fibre = noise(_points(x * 3.0, y * 90.0), 1.0, 2).reshape(x.shape)
+    fibre = _noise(rng, 4, 90, 2)
     planks = np.floor(y * 4.0) * 0.37 % 1.0
     seam = np.abs((y * 4.0) % 1.0 - 0.5) > 0.488
     tone = 0.80 + 0.18 * rings + 0.07 * fibre + 0.12 * (planks - 0.5)
@@ -50,7 +56,7 @@ def _weave(x: Float64, y: Float64, rng: np.random.Generator) -> Float64:
     u, v = np.abs(np.sin(np.pi * threads * x)), np.abs(np.sin(np.pi * threads * y))
     over = (np.floor(threads * x) + np.floor(threads * y)) % 2 == 0
     shade = 0.72 + 0.28 * np.where(over, u, v)
-    fold = SpaceNoise(rng)(_points(x, y), 2.0, 2).reshape(x.shape)
+    fold = _noise(rng, 2, 2, 2)
     return np.asarray(_colour(rng, 3) * (shade * (1.0 + 0.08 * fold))[..., None])
 
 
@@ -62,7 +68,7 @@ def _check(x: Float64, y: Float64, rng: np.random.Generator) -> Float64:
 
 
 def _speckle(x: Float64, y: Float64, rng: np.random.Generator) -> Float64:
-    grain = SpaceNoise(rng)(_points(x, y), 55.0, 2).reshape(x.shape)[..., None]
+    grain = _noise(rng, 55, 55, 2)[..., None]
     ground, dots = _colour(rng, 3), _colour(rng)
     return np.asarray(np.where(grain > 0.55, dots, ground) * (1.0 + 0.08 * grain))
 
