@@ -59,10 +59,10 @@ def test_shared_volume_agrees_with_counting_points(first: str, second: str) -> N
     ((_, _, volume),) = overlaps(BrickModel("two", tuple(Brick(k.part, 4, k.transform) for k in (a, b))))
     box = np.concatenate(part_shape(first).solids)
     low, size = box.min(0), np.ptp(box, axis=0)
-    points = low + rng.random((300_000, 3)) * size
+    points = low + rng.random((40_000, 3)) * size
     counted = (_inside(a, points) & _inside(b, points)).mean() * np.prod(size)
     studs = 2 * len(part_shape(first).studs) * 450
-    assert counted * 0.97 <= volume <= counted * 1.03 + studs
+    assert counted * 0.93 <= volume <= counted * 1.07 + studs
 
 
 def test_overlap_does_not_depend_on_the_pose() -> None:
