@@ -59,8 +59,9 @@ def check(job: Job, piece: Piece) -> list[tuple[int, int]]:
         assert view.mask is not None
         changed = changed_samples(good, damage.surface, camera, view.cam_from_world, window, offsets)
         missed, far = faults(np.asarray(view.mask), changed, window)
-        if far:  # a sliver between these samples? look closer
-            grid = (np.stack(np.meshgrid(*[np.arange(8)] * 2), axis=-1).reshape(-1, 2) + 0.5) / 8.0
+        if far:  # a sliver between these samples? look closer, also at the mask's own places
+            grids = ((np.mgrid[0:n, 0:n].reshape(2, -1).T + 0.5) / n for n in (8, job.profile.mask_samples))
+            grid = np.concatenate(list(grids))
             changed = changed_samples(good, damage.surface, camera, view.cam_from_world, window, grid)
             far = faults(np.asarray(view.mask), changed, window)[1]
         if missed or far:

@@ -58,7 +58,9 @@ def render_piece(job: Job, piece: Piece) -> list[dict[str, Any]]:
     else:
         damage, views = damaged_views(job, piece, thing)
     table = _table(job, piece)
-    scene = good_scene(job, piece.source, table) if damage is None else _scene(job, thing, damage.surface, table)
+    scene = (
+        good_scene(job, piece.source, table) if damage is None else specimen_scene(job, thing, damage.surface, table)
+    )
     records = [_take(job, piece, scene, view, damage) for view in views]
     write_json(job.out / ".paad-synth" / piece.name / f"{piece.key}.json", records)
     return records
@@ -134,10 +136,7 @@ def _take(job: Job, piece: Piece, scene: Scene, view: View, damage: Damage | Non
         "seed": light_seed,
         "world_from_cam_opengl": opengl_of_cam_from_world(view.cam_from_world).tolist(),
     }
-    if job.look == "sim":
-        picture = _sim_picture(job, scene, view, light_seed)
-    else:
-        picture, record["photo"] = _real_picture(job, scene, view, light_seed, rng)
+    picture = take_picture(job, scene, view, light_seed, rng, record)
     record["file_sha256"] = _write_png(folder / file, picture)
     if job.buffers:
         record["buffers"] = f"buffers/{Path(file).with_suffix('.npz')}"
@@ -152,6 +151,23 @@ def _take(job: Job, piece: Piece, scene: Scene, view: View, damage: Damage | Non
         record["object_mask"] = f"train/mask/{view.index:03d}.png"
         record["object_mask_sha256"] = _write_png(folder / record["object_mask"], _object_mask(job, scene, view))
     return record
+
+
+def take_picture(
+    job: Job,
+    scene: Scene,
+    view: View,
+    seed: int,
+    rng: np.random.Generator | None = None,
+    record: dict[str, Any] | None = None,
+) -> UInt8:
+    """One picture [H, W, 3] in the job's look; what the camera of the ``real`` look did goes into ``record``."""
+    if job.look == "sim":
+        return _sim_picture(job, scene, view, seed)
+    picture, facts = _real_picture(job, scene, view, seed, rng or np.random.default_rng(seed))
+    if record is not None:
+        record["photo"] = facts
+    return picture
 
 
 def _sim_picture(job: Job, scene: Scene, view: View, seed: int) -> UInt8:
@@ -226,7 +242,8 @@ def _table(job: Job, piece: Piece) -> int | None:
     return int(rng_of(job.seed, piece.name, piece.label, piece.specimen, piece.first, "table").integers(TABLES))
 
 
-def _scene(job: Job, thing: SynthObject, surface: Surface, table: int | None) -> Scene:
+def specimen_scene(job: Job, thing: SynthObject, surface: Surface, table: int | None) -> Scene:
+    """A specimen alone in the light of the ``sim`` look, or on a table of the ``real`` look."""
     if table is None:
         return Scene(surface, SIM_LIGHTING)
     backdrop = Backdrop(thing.floor - 1e-3, 8.0, _texture(job.seed, thing.name, table))
@@ -248,4 +265,4 @@ def loaded_object(source: str, library: Path | None) -> SynthObject:
 def good_scene(job: Job, source: str, table: int | None) -> Scene:
     """The good specimen on a table (None: alone), kept for the next piece that needs it."""
     thing = loaded_object(source, job.library)
-    return _scene(job, thing, concatenate(thing.parts), table)
+    return specimen_scene(job, thing, concatenate(thing.parts), table)
