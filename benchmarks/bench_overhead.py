@@ -3,8 +3,8 @@
     python benchmarks/bench_overhead.py overhead [--data ROOT] [--method paad] [--options METHOD.KEY=VALUE ...]
     python benchmarks/bench_overhead.py ray [--jobs 8] [--seconds 10]
 
-overhead: runs a grid with one worker and compares the wall time of the whole run (planning, starting processes,
-decoding photos, scoring, storing) with the sum of what the detector's fit and predict took.
+overhead: runs a grid (by default two seeds of each object) with one worker and compares the wall time of the whole
+run (planning, starting processes, decoding photos, scoring, storing) with what the detector's fit and predict took.
 ray: runs jobs of one thread each that compute for some seconds, on a local Ray cluster of one node and of two.
 """
 
@@ -71,12 +71,12 @@ def tiny_object(folder: Path) -> None:
         cv2.imwrite(str(folder / name / f"{i}.png"), rng.integers(0, 255, (64, 64, 3)).astype(np.uint8))
 
 
-def overhead(data: Path, method: str, options: list[str], objects: list[str]) -> int:
+def overhead(data: Path, method: str, options: list[str], objects: list[str], seeds: list[int]) -> int:
     """Print the runner's overhead over a run; exit 1 above 3 %."""
     from paad.cli.bench import _options
 
     with tempfile.TemporaryDirectory() as folder:
-        grid = Grid(data, (method,), tuple(objects), options=_options(options), threads=1)
+        grid = Grid(data, (method,), tuple(objects), tuple(seeds), options=_options(options), threads=1)
         start = time.perf_counter()
         run_grid(grid, Path(folder), LocalExecutor(1, Limits()), say=print)
         wall = time.perf_counter() - start
@@ -130,11 +130,12 @@ def main() -> int:
     parser.add_argument("--method", default="paad")
     parser.add_argument("--options", nargs="*", default=[])
     parser.add_argument("--objects", nargs="*", default=[])
+    parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1])
     parser.add_argument("--jobs", type=int, default=8)
     parser.add_argument("--seconds", type=float, default=10.0)
     options = parser.parse_args()
     if options.what == "overhead":
-        return overhead(options.data, options.method, options.options, options.objects)
+        return overhead(options.data, options.method, options.options, options.objects, options.seeds)
     return ray_speed(options.jobs, options.seconds)
 
 
