@@ -24,10 +24,11 @@ def test_a_misplaced_edge_weighs_less_than_a_patch() -> None:
 
 def test_expected_residuals_recover_what_made_them() -> None:
     rng = np.random.default_rng(0)
-    features = [np.stack([np.ones((40, 40)), *rng.random((4, 40, 40))]).astype(np.float32) for _ in range(8)]
+    maps = [np.stack([np.ones((40, 40)), *rng.random((4, 40, 40))]).astype(np.float32) for _ in range(8)]
+    features = [np.stack([f, f]) for f in maps]
     truth = np.sqrt([0.0004, 0.01, 0.0, 0.04, 0.0])
     residuals = []
-    for f in features:
+    for f in maps:
         spread = np.sqrt(np.tensordot(truth**2, f**2, axes=1))
         residuals.append(np.abs(rng.normal(0, 1, (2, 40, 40)) * spread).astype(np.float32))
     expected = fit_expected(residuals, features)

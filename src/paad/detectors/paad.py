@@ -253,7 +253,7 @@ class Paad(Detector):
             f"gaussians.{name}": t.detach().cpu().numpy().astype(np.float32 if name == "means" else np.float16)
             for name, t in f.gaussians.named().items()
         }
-        tensors["remembered"] = self.remembered.astype(np.float16)
+        tensors["remembered"] = self.remembered.astype(np.float32)
         tensors["directions"] = f.directions
         if self.guide.templates is not None:
             t = self.guide.templates

@@ -25,8 +25,8 @@ class FieldConfig:
 
     steps: int = 3000  # optimization steps, one view each
     seconds: float | None = None  # wall time after which the schedule is wound up; None leaves it to the steps
-    initial_gaussians: int = 10000  # points of the carved surface that are taken
-    max_gaussians: int = 30000  # budget for splitting
+    initial_gaussians: int = 20000  # points of the carved surface that are taken
+    max_gaussians: int = 36000  # budget for splitting
     sh_degree: int = 3  # degree of the view-dependent colour, 0 to 3
     max_side: int = 800  # longer training pictures are reduced to this many pixels
     grow_from: float = 0.08  # share of the schedule at which splitting begins

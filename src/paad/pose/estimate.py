@@ -34,10 +34,10 @@ class PoseConfig:
 
     hypotheses: int = 12  # starts from the templates
     stages: tuple[Stage, ...] = (
-        Stage(56, 3, 1.0, 5),
+        Stage(56, 3, 1.0, 4),
         Stage(120, 3, 1.5, 2),
-        Stage(420, 4, 1.5, 2),
-        Stage(420, 4, 0.0, 1),
+        Stage(420, 3, 1.0, 1),
+        Stage(420, 4, 0.5, 1),
     )
     gain_stiffness: float = 0.3  # how reluctantly brightness is corrected
 

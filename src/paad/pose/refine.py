@@ -22,6 +22,7 @@ from paad.types import Float32, Float64
 
 _GAIN_RANGE = (0.4, 2.5)
 _LEAST_PIXELS = 12
+_LEAST_SCALE, _SCALE = 0.3, 4.0
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def align(
         off = np.sqrt(((seen - colour) ** 2).sum(axis=2))[depth > 0]
         if off.size < _LEAST_PIXELS:
             return best
-        scale = max(0.03, 2.0 * float(np.median(off)))
+        scale = max(_LEAST_SCALE, _SCALE * float(np.median(off)))
         with ONE_CALLER:
             sums = normal_equations(
                 np.ascontiguousarray(colour, dtype=np.float32),
