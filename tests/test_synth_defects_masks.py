@@ -58,7 +58,7 @@ def test_masks_miss_no_change_and_mark_nothing_else(seed: int) -> None:
         shown = 0
         for azimuth in (20.0, 140.0, 260.0):
             pose = orbit(float(rng.uniform(5.0, 60.0)), azimuth, 3.0)
-            mask = change_mask(good, bad, CAMERA, pose, damage.touched, 4, damage.reshaped)
+            mask = change_mask(good, bad, damage, CAMERA, pose, 4)
             everything = (0, 0, CAMERA.width, CAMERA.height)
             offsets = rng.uniform(0.0, 1.0, (25, 2))
             changed = changed_samples(good.surface, damage.surface, CAMERA, pose, everything, offsets)
@@ -70,7 +70,8 @@ def test_masks_miss_no_change_and_mark_nothing_else(seed: int) -> None:
 def test_no_damage_means_an_empty_mask() -> None:
     whole = concatenate(box_toy())
     good, same = Scene(whole, SIM_LIGHTING), Scene(whole, SIM_LIGHTING)
-    mask = change_mask(good, same, CAMERA, orbit(10.0, 10.0, 3.0), whole.corners.reshape(-1, 3), 3)
+    nothing = Damage("Burrs", whole, whole.corners.reshape(-1, 3))
+    mask = change_mask(good, same, nothing, CAMERA, orbit(10.0, 10.0, 3.0), 3)
     assert not mask.any()
 
 

@@ -101,7 +101,7 @@ def damaged_views(job: Job, piece: Piece, thing: SynthObject) -> tuple[Damage, l
         views: list[View] = []
         for _ in range(_VIEWS_A_WANTED_ONE * piece.count):
             pose = _random_view(job, piece.name, rng)
-            mask = change_mask(good, bad, camera, pose, damage.touched, profile.mask_samples, damage.reshaped)
+            mask = change_mask(good, bad, damage, camera, pose, profile.mask_samples)
             if profile.least_visible_px <= mask.sum() <= LARGEST_SHARE * mask.size:
                 views.append(View(piece.first + len(views), pose, mask))
             if len(views) == piece.count:

@@ -31,6 +31,7 @@ class Damage:
         surface: the whole damaged specimen.
         touched: world points [N, 3] whose convex hull holds every change of the surface.
         reshaped: whether the shape changed, not only colours.
+        gone: bricks that are missing.
         facts: what was done, for the manifest; JSON-able.
     """
 
@@ -38,6 +39,7 @@ class Damage:
     surface: Surface
     touched: Float32
     reshaped: bool = True
+    gone: frozenset[int] = frozenset()
     facts: dict[str, Any] = field(default_factory=dict)
 
 

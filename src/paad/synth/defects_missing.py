@@ -40,7 +40,7 @@ def remove_parts(
             total += shown[index]
     rest = concatenate([p for i, p in enumerate(parts) if i not in gone])
     touched = np.concatenate([parts[i].corners.reshape(-1, 3) for i in sorted(gone)])
-    return Damage("Missing", rest, touched, facts={"parts": sorted(gone)})
+    return Damage("Missing", rest, touched, gone=gone, facts={"parts": sorted(gone)})
 
 
 def shown_area(part: Surface) -> float:

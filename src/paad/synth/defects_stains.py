@@ -108,7 +108,7 @@ def stain(surface: Surface, area: float, spot: Spot, rng: np.random.Generator) -
     patched = Surface(fine.corners, fine.normals, colours, fine.part, fine.finish)
     facts = {"shape": shape, "ink": name, "contrast": round(contrast, 4), "length": round(2.0 * patch.half_length, 4)}
     touched = fine.corners[changed].reshape(-1, 3)
-    return Damage("Stains", concatenate([surface.take(~near), patched]), touched, False, facts)
+    return Damage("Stains", concatenate([surface.take(~near), patched]), touched, reshaped=False, facts=facts)
 
 
 def refined(surface: Surface, patch: Patch) -> Surface:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from paad.geometry.camera import Camera
 from paad.geometry.se3 import inverse
+from paad.synth.defects import Damage
 from paad.synth.render_scene import Scene, Window, ray_directions
 from paad.synth.render_surface import Surface, srgb_of_linear
 from paad.types import Bool, Float32, Float64
@@ -76,31 +77,22 @@ def differs(good: Buffers, bad: Buffers, reshaped: bool = True) -> Bool:
     return np.asarray(((good.part >= 0) != (bad.part >= 0)) | (seen & (moved | turned | recoloured)))
 
 
-def change_mask(
-    good: Scene,
-    bad: Scene,
-    camera: Camera,
-    cam_from_world: Float64,
-    touched: Float32,
-    samples: int,
-    reshaped: bool = True,
-) -> Bool:
-    """The mask [H, W] of a damaged specimen seen by ``camera``.
+def change_mask(good: Scene, bad: Scene, damage: Damage, camera: Camera, cam_from_world: Float64, samples: int) -> Bool:
+    """The mask [H, W] of a damaged specimen seen by ``camera``; ``samples`` along each side of a pixel.
 
-    Args:
-        touched: world points [N, 3] whose convex hull holds every change; only pixels near it are sampled.
-        samples: samples along each side of a pixel.
-        reshaped: False where only colours changed; see :func:`differs`.
+    Only pixels near the damage are sampled. Where whole parts are gone, only what showed one of them can have changed.
     """
     mask = np.zeros((camera.height, camera.width), bool)
-    window = window_of(touched, camera, cam_from_world, margin=1)
+    window = window_of(damage.touched, camera, cam_from_world, margin=1)
     if window is None:
         return mask
     x0, y0, x1, y1 = window
     fine = camera.resized(camera.width * samples, camera.height * samples)
     fine_window = (x0 * samples, y0 * samples, x1 * samples, y1 * samples)
     before, after = (buffers(scene, fine, cam_from_world, fine_window) for scene in (good, bad))
-    changed = differs(before, after, reshaped)
+    changed = differs(before, after, damage.reshaped)
+    if damage.gone:
+        changed &= np.isin(before.part, sorted(damage.gone))
     mask[y0:y1, x0:x1] = changed.reshape(y1 - y0, samples, x1 - x0, samples).any(axis=(1, 3))
     return mask
 
