@@ -59,9 +59,9 @@ def check(job: Job, piece: Piece) -> list[tuple[int, int]]:
         assert view.mask is not None
         changed = changed_samples(good, damage.surface, camera, view.cam_from_world, window, offsets)
         missed, far = faults(np.asarray(view.mask), changed, window)
-        if far:  # a sliver between these samples? look closer, also at the mask's own places
-            grids = ((np.mgrid[0:n, 0:n].reshape(2, -1).T + 0.5) / n for n in (8, job.profile.mask_samples))
-            grid = np.concatenate(list(grids))
+        if far:  # a sliver between these samples? look closer, also within 0.001 px of the mask's own places
+            fine, own = ((np.mgrid[0:n, 0:n].reshape(2, -1).T + 0.5) / n for n in (8, job.profile.mask_samples))
+            grid = np.concatenate([fine, *(own + 1e-3 * np.array(d) for d in itertools.product((-1, 0, 1), repeat=2))])
             changed = changed_samples(good, damage.surface, camera, view.cam_from_world, window, grid)
             far = faults(np.asarray(view.mask), changed, window)[1]
         if missed or far:

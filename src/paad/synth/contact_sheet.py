@@ -29,13 +29,13 @@ def toys_sheet(out: Path, size: int = 220, toys: Sequence[str] | None = None) ->
     job = Job(Path("unused"), Profile("sheet", size, Counts(1, 0, 0, 1), samples=SAMPLES), "sim", 0)
     cells = []
     for name in names:
-        view = View(0, rig.orbit(22.0, 50.0, 0.86 * rig.radius_of(name)))
+        view = View(0, rig.orbit(22.0, 310.0, 0.86 * rig.radius_of(name)))
         cells.append(_labelled(take_picture(job, good_scene(job, name, None), view, 1), name))
     return _write(out, _grid(cells, COLUMNS))
 
 
 def defects_sheet(out: Path, size: int = 220, seed: int = 2) -> Path:
-    """One damaged specimen a cell, each shown plain and, below, with the mask's outline; and photos of the other look."""
+    """Damaged specimens, each plain and, below, with its mask's outline; then photos of the ``real`` look."""
     rows = []
     for kind in KINDS:
         job = Job(
@@ -57,7 +57,7 @@ def _damaged(job: Job, name: str, kind: str) -> tuple[UInt8, UInt8]:
 
 def _photo(job: Job, name: str, number: int) -> UInt8:
     camera_rng = np.random.default_rng(number)
-    view = View(number, rig.orbit(28.0, 40.0 + 20.0 * number, 0.92 * rig.radius_of(name)))
+    view = View(number, rig.orbit(28.0, 290.0 + 12.0 * number, 0.92 * rig.radius_of(name)))
     return take_picture(job, good_scene(job, name, number % 3), view, int(camera_rng.integers(1000)))
 
 
@@ -66,7 +66,7 @@ def _outlined(picture: UInt8, view: View) -> UInt8:
 
     mask = np.asarray(view.mask, np.uint8)
     outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    shown = np.ascontiguousarray(picture)
+    shown = picture.copy()
     cv2.drawContours(shown, outlines, -1, (230, 0, 60), 1, cv2.LINE_AA)
     return shown
 
@@ -74,10 +74,9 @@ def _outlined(picture: UInt8, view: View) -> UInt8:
 def _labelled(picture: UInt8, text: str) -> UInt8:
     import cv2
 
-    shown = np.ascontiguousarray(picture)
-    at = (6, picture.shape[0] - 8)
-    cv2.putText(shown, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.42, (255, 255, 255), 3, cv2.LINE_AA)
-    cv2.putText(shown, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.42, (40, 40, 40), 1, cv2.LINE_AA)
+    shown = picture.copy()
+    ink = (30, 30, 30) if shown[-24:].mean() > 110.0 else (250, 250, 250)
+    cv2.putText(shown, text, (6, shown.shape[0] - 8), cv2.FONT_HERSHEY_SIMPLEX, 0.42, ink, 1, cv2.LINE_AA)
     return shown
 
 
