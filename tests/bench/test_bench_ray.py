@@ -31,7 +31,7 @@ def _cluster_or_skip() -> Any:
 @pytest.fixture
 def cluster(installed: Path) -> Iterator[Any]:
     """A head and a second node, one processor each."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_worker_niceness="0")
     made = _cluster_or_skip()(
         initialize_head=True,
         head_node_args={"num_cpus": 1, "object_store_memory": 80_000_000, "include_dashboard": False},
