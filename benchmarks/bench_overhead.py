@@ -1,11 +1,12 @@
 """What the runner adds to the detectors' own time, and what two Ray workers bring against one.
 
     python benchmarks/bench_overhead.py overhead [--data ROOT] [--method paad] [--options METHOD.KEY=VALUE ...]
-    python benchmarks/bench_overhead.py ray [--jobs 8] [--seconds 10]
+    python benchmarks/bench_overhead.py ray [--jobs 8] [--seconds 10] [--idle]
 
 overhead: runs a grid (by default two seeds of each object) with one worker and compares the wall time of the whole
 run (planning, starting processes, decoding photos, scoring, storing) with what the detector's fit and predict took.
-ray: runs jobs of one thread each that compute for some seconds, on a local Ray cluster of one node and of two.
+ray: runs jobs of one thread each that compute for some seconds, on a local Ray cluster of one node and of two. It
+needs two free cores; --idle makes the jobs sleep instead, which measures the executor on a busy machine.
 """
 
 from __future__ import annotations
@@ -34,10 +35,11 @@ from paad.types import Prediction
 
 class Spin(Detector):
     name = "spin"
-    def __init__(self, device="auto", seconds=1.0):
-        self.seconds = seconds
+    def __init__(self, device="auto", seconds=1.0, idle=False):
+        self.seconds, self.idle = seconds, idle
     def fit(self, views, progress=None):
-        end = time.process_time() + self.seconds
+        time.sleep(self.seconds if self.idle else 0.0)
+        end = time.process_time() + (0.0 if self.idle else self.seconds)
         while time.process_time() < end:
             pass
         return self
@@ -91,7 +93,7 @@ def overhead(data: Path, method: str, options: list[str], objects: list[str], se
     return 0 if wall <= 1.03 * own else 1
 
 
-def ray_speed(n_jobs: int, seconds: float) -> int:
+def ray_speed(n_jobs: int, seconds: float, idle: bool) -> int:
     """Print the speed-up of two one-processor Ray nodes over one; exit 1 below 1.8."""
     os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_worker_niceness="0")  # Ray's workers else yield to all others
     from ray.cluster_utils import Cluster
@@ -103,9 +105,8 @@ def ray_speed(n_jobs: int, seconds: float) -> int:
         root = Path(folder)
         install_spin(root / "site")
         tiny_object(root / "data" / "noise")
-        grid = Grid(
-            root / "data", ("spin",), seeds=tuple(range(n_jobs)), options={"spin": {"seconds": seconds}}, threads=1
-        )
+        options = {"spin": {"seconds": seconds, "idle": idle}}
+        grid = Grid(root / "data", ("spin",), seeds=tuple(range(n_jobs)), options=options, threads=1)
         for nodes in (1, 2):
             node = {"num_cpus": 1, "object_store_memory": 80_000_000}
             cluster = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
@@ -133,10 +134,11 @@ def main() -> int:
     parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1])
     parser.add_argument("--jobs", type=int, default=8)
     parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--idle", action="store_true", help="jobs sleep: where other programs take the processors")
     options = parser.parse_args()
     if options.what == "overhead":
         return overhead(options.data, options.method, options.options, options.objects, options.seeds)
-    return ray_speed(options.jobs, options.seconds)
+    return ray_speed(options.jobs, options.seconds, options.idle)
 
 
 if __name__ == "__main__":
