@@ -42,7 +42,7 @@ class PaadConfig(FieldConfig):
     """Options of the ``paad`` method: those of the field, and these."""
 
     template_spacing_deg: float = 6.0  # angle between neighbouring templates of the pose search
-    hold_out: float = 0.125  # share of the training views kept aside for calibration
+    hold_out: float = 0.16  # share of the training views kept aside for calibration
     false_alarm_rate: float = 0.02  # default share of good photos that may be called defects
 
 

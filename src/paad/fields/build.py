@@ -39,7 +39,7 @@ class Quality:
     ssim: float
 
 
-def split_views(count: int, share: float = 0.125, at_most: int = 40) -> Split:
+def split_views(count: int, share: float, at_most: int = 40) -> Split:
     """Keep every 1 / ``share``-th view aside, evenly spread over the sequence; none of fewer than 8 views."""
     held = 0 if count < 8 else min(at_most, max(2, round(count * share)))
     aside = {round((k + 0.5) * count / held) for k in range(held)} if held else set()

@@ -1,0 +1,123 @@
+"""The paad method from end to end on a small toy: good, defective, strange and damaged photos; save and load."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import paad
+from paad.data.files import write_bytes
+from paad.detectors.modelfile import read_model
+from paad.errors import DataError, ModelFileError, UsageError
+from paad.geometry.se3 import rotation_error_deg
+from toy import CAMERA, SIZE, photograph, pose_from, posed_views, toy_gaussians
+
+OPTIONS = {"steps": 320, "initial_gaussians": 3000, "max_gaussians": 4000, "sh_degree": 1, "template_spacing_deg": 14.0}
+DIRECTION = np.array([0.48, 0.6, 0.64])
+
+
+@pytest.fixture(scope="module")
+def detector() -> object:
+    return paad.create("paad", device="cpu", **OPTIONS).fit(posed_views(toy_gaussians(), spacing_deg=24.0))
+
+
+@pytest.fixture(scope="module")
+def good() -> np.ndarray:
+    return photograph(toy_gaussians(), pose_from(DIRECTION, roll_deg=77.0))[0]
+
+
+def _stained(image: np.ndarray) -> np.ndarray:
+    out = image.copy()
+    middle = SIZE // 2
+    out[middle - 5 : middle + 5, middle - 4 : middle + 6] = (250, 0, 250)
+    return out
+
+
+def test_a_good_photo(detector: object, good: np.ndarray) -> None:
+    result = detector.predict(good)
+    assert result.status == "ok"
+    assert result.map.shape == (SIZE, SIZE)
+    assert result.map.dtype == np.float32
+    assert result.reference is not None
+    assert result.score == pytest.approx(float(result.map.max()))
+    assert 0.0 < result.p_value <= 1.0
+    assert rotation_error_deg(result.cam_from_world, pose_from(DIRECTION, roll_deg=77.0)) < 1.0
+    assert set(result.seconds) == {"pose", "render", "score", "total"}
+
+
+def test_a_stain_is_found_where_it_is(detector: object, good: np.ndarray) -> None:
+    result = detector.predict(_stained(good), 0.1)
+    assert result.status == "defect"
+    assert result.score > 2 * detector.predict(good).score
+    x0, y0, x1, y1 = result.regions[0].bbox
+    assert x0 <= SIZE // 2 < x1
+    assert y0 <= SIZE // 2 < y1
+    assert result.regions[0].kind == "stain"
+
+
+def test_a_missing_part_and_a_burr(detector: object, good: np.ndarray) -> None:
+    mask = photograph(toy_gaussians(), pose_from(DIRECTION, roll_deg=77.0))[1] > 0.5
+    rows, columns = np.nonzero(mask)
+    y, x = int(rows[columns.argmin()]), int(columns.min())
+    gone, grown = good.copy(), good.copy()
+    gone[y - 6 : y + 7, x : x + 12] = 255
+    grown[y - 5 : y + 6, x - 12 : x - 1] = (20, 20, 20)
+    assert detector.predict(gone, 0.1).regions[0].kind == "missing"
+    assert detector.predict(grown, 0.1).regions[0].kind == "burr"
+
+
+@pytest.mark.parametrize("value", [0, 128, 255])
+def test_an_empty_photo_is_unknown(detector: object, value: int) -> None:
+    result = detector.predict(np.full((SIZE, SIZE, 3), value, np.uint8))
+    assert result.status == "unknown"
+    assert result.cam_from_world is None
+    assert np.isnan(result.score)
+    assert result.message
+
+
+def test_noise_and_another_object_are_unknown(detector: object) -> None:
+    rng = np.random.default_rng(0)
+    assert detector.predict(rng.integers(0, 256, (SIZE, SIZE, 3), np.uint8)).status == "unknown"
+    stranger = photograph(toy_gaussians(seed=5), pose_from(DIRECTION))[0]
+    assert detector.predict(stranger).status == "unknown"
+
+
+def test_another_size_gives_a_map_of_that_size(detector: object) -> None:
+    large = photograph(toy_gaussians(), pose_from(DIRECTION), CAMERA.scaled(2.0))[0]
+    result = detector.predict(large)
+    assert result.map.shape == (2 * SIZE, 2 * SIZE)
+    assert result.reference.shape == (2 * SIZE, 2 * SIZE, 3)
+    assert result.status == "ok"
+
+
+def test_a_saved_model_says_the_same(detector: object, good: np.ndarray, tmp_path: Path) -> None:
+    file = detector.save(tmp_path / "toy.paad")
+    again = paad.load(file)
+    a, b = detector.predict(_stained(good)), again.predict(_stained(good))
+    assert a.score == pytest.approx(b.score, rel=1e-3)
+    assert a.threshold == b.threshold
+    manifest = read_model(file)[1]
+    assert manifest["method"] == "paad"
+    assert manifest["config"]["steps"] == OPTIONS["steps"]
+    cut = write_bytes(tmp_path / "cut.paad", file.read_bytes()[:-1000])
+    with pytest.raises(ModelFileError, match=r"cut\.paad"):
+        paad.load(cut)
+
+
+def test_wrong_use(detector: object) -> None:
+    with pytest.raises(UsageError, match="option 'stepz'"):
+        paad.create("paad", stepz=3)
+    with pytest.raises(UsageError, match="not fitted"):
+        paad.create("paad").predict(np.zeros((9, 9, 3), np.uint8))
+    with pytest.raises(UsageError, match="device 'tpu'"):
+        paad.create("paad", device="tpu")
+    with pytest.raises(DataError, match="shape"):
+        detector.predict(np.zeros((9, 9), np.uint8))
+    with pytest.raises(DataError, match="not finite"):
+        detector.predict(np.full((9, 9, 3), np.nan, np.float32))
+    with pytest.raises(UsageError, match="false-alarm rate"):
+        detector.predict(np.zeros((9, 9, 3), np.uint8), false_alarm_rate=2.0)
+    with pytest.raises(DataError, match="2 usable views"):
+        paad.create("paad").fit(posed_views(toy_gaussians())[:2])
