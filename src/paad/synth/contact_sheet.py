@@ -29,7 +29,7 @@ def toys_sheet(out: Path, size: int = 220, toys: Sequence[str] | None = None) ->
     job = Job(Path("unused"), Profile("sheet", size, Counts(1, 0, 0, 1), samples=SAMPLES), "sim", 0)
     cells = []
     for name in names:
-        view = View(0, rig.orbit(22.0, 310.0, 0.86 * rig.radius_of(name)))
+        view = View(0, rig.orbit(22.0, 310.0, 0.92 * rig.radius_of(name)))
         cells.append(_labelled(take_picture(job, good_scene(job, name, None), view, 1), name))
     return _write(out, _grid(cells, COLUMNS))
 
