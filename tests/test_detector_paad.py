@@ -9,7 +9,7 @@ import pytest
 
 import paad
 from paad.data.files import write_bytes
-from paad.detectors.modelfile import read_model
+from paad.detectors.modelfile import read_model, write_model
 from paad.errors import DataError, ModelFileError, UsageError
 from paad.geometry.se3 import rotation_error_deg
 from toy import CAMERA, SIZE, photograph, pose_from, posed_views, toy_gaussians
@@ -104,6 +104,12 @@ def test_a_saved_model_says_the_same(detector: object, good: np.ndarray, tmp_pat
     cut = write_bytes(tmp_path / "cut.paad", file.read_bytes()[:-1000])
     with pytest.raises(ModelFileError, match=r"cut\.paad"):
         paad.load(cut)
+    tensors, _ = read_model(file)
+    with pytest.raises(ModelFileError, match="names no method"):
+        paad.load(write_model(tmp_path / "nameless.paad", tensors, {}))
+    del tensors["remembered"]
+    with pytest.raises(ModelFileError, match="lacks a part"):
+        paad.load(write_model(tmp_path / "part.paad", tensors, manifest))
 
 
 def test_wrong_use(detector: object) -> None:

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from paad.data.colmap import Points, read_points
+from paad.data.colmap import Points
 from paad.data.problems import Problem
 from paad.data.queries import Query
 from paad.data.survey import Format, Survey, survey
@@ -40,7 +40,7 @@ class ObjectFolder:
 
     def __init__(self, found: Survey) -> None:
         self._found = found
-        self._views = PosedViews(found.frames)
+        self._views = PosedViews(found.frames, model_folder=found.model_folder)
 
     def __repr__(self) -> str:
         return f"<object {self.name}: {len(self._views)} posed views, {len(self.test)} queries>"
@@ -100,14 +100,14 @@ class ObjectFolder:
         """True ``cam_from_world`` [4, 4] by ``Query.name``, for the evaluation of poses only."""
         return dict(self._found.test_poses)
 
-    @cached_property
+    @property
     def points(self) -> Points | None:
         """COLMAP's points in the frame of the poses, where the poses come from COLMAP, else None.
 
         Raises:
             DataError: the points file is broken.
         """
-        return read_points(self._found.model_folder) if self._found.model_folder else None
+        return self._views.points
 
     def fingerprint(self, part: Literal["all", "train"] = "all") -> str:
         """SHA-256 over names, poses, intrinsics and, of each file, its size and its first and last 4 KB."""

@@ -10,6 +10,7 @@ from typing import Literal, overload
 
 import numpy as np
 
+from paad.data.colmap import Points, read_points
 from paad.data.images import PIXEL_LIMIT, load_image
 from paad.data.intrinsics import undistort
 from paad.data.masks import estimate_mask, read_mask
@@ -155,10 +156,19 @@ class Photos(Sequence[Photo]):
 
 
 class PosedViews(Sequence[PosedView]):
-    """Posed training views; each access decodes the file. Poses, cameras and names need no pixels."""
+    """Posed training views; each access decodes the file. Poses, cameras and names need no pixels.
 
-    def __init__(self, frames: Sequence[Frame], policy: Callable[[], MaskPolicy] | None = None) -> None:
+    ``model_folder`` is the sparse COLMAP model that the poses come from, if they do.
+    """
+
+    def __init__(
+        self,
+        frames: Sequence[Frame],
+        policy: Callable[[], MaskPolicy] | None = None,
+        model_folder: Path | None = None,
+    ) -> None:
         self.frames = tuple(frames)
+        self.model_folder = model_folder
         self._policy = policy or _once(lambda: decide_masks([f.photo for f in self.frames]))
 
     @cached_property
@@ -175,6 +185,15 @@ class PosedViews(Sequence[PosedView]):
     def names(self) -> list[str]:
         """File names inside the object folder."""
         return [frame.photo.name for frame in self.frames]
+
+    @cached_property
+    def points(self) -> Points | None:
+        """The points of the COLMAP model that the poses come from, in their frame, else None.
+
+        Raises:
+            DataError: the points file is broken.
+        """
+        return read_points(self.model_folder) if self.model_folder else None
 
     @property
     def mask_policy(self) -> MaskPolicy:
@@ -205,7 +224,7 @@ class PosedViews(Sequence[PosedView]):
     def __getitem__(self, index: slice) -> PosedViews: ...
     def __getitem__(self, index: int | slice) -> PosedView | PosedViews:
         if isinstance(index, slice):
-            return PosedViews(self.frames[index], self._policy)
+            return PosedViews(self.frames[index], self._policy, self.model_folder)
         frame = self.frames[index]
 
         def warp(image: UInt8) -> UInt8:
@@ -216,7 +235,7 @@ class PosedViews(Sequence[PosedView]):
 
     def subset(self, indices: Iterable[int]) -> PosedViews:
         """The views at ``indices``, in that order; masks come from where those of the whole set come from."""
-        return PosedViews([self.frames[i] for i in indices], self._policy)
+        return PosedViews([self.frames[i] for i in indices], self._policy, self.model_folder)
 
 
 def _once(compute: Callable[[], MaskPolicy]) -> Callable[[], MaskPolicy]:

@@ -8,7 +8,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from paad.errors import MissingDependencyError, UsageError
+from paad.errors import MissingDependencyError, ModelFileError, UsageError
 
 ENTRY_POINT_GROUP = "paad.detectors"
 
@@ -77,6 +77,11 @@ def load(path: str | Path, device: str = "auto") -> Any:
     from paad.detectors.modelfile import read_model
 
     tensors, manifest = read_model(path)
-    detector = method_class(manifest["method"]).from_state(tensors, manifest, device=device)
+    if not isinstance(manifest.get("method"), str):
+        raise ModelFileError(f"{path}: its manifest names no method; fit the model again")
+    try:
+        detector = method_class(manifest["method"]).from_state(tensors, manifest, device=device)
+    except (KeyError, TypeError) as error:
+        raise ModelFileError(f"{path}: the model lacks a part ({error}); fit it again") from error
     detector.about = manifest.get("about", {})
     return detector

@@ -89,7 +89,8 @@ class Paad(Detector):
             DataError: fewer than 3 views, masks and poses that do not belong together, or images that are not finite.
         """
         began = time.perf_counter()
-        points = getattr(views, "points", None)
+        sparse = getattr(views, "points", None)
+        points = None if sparse is None else (sparse.xyz, sparse.rgb.astype(np.float32) / np.float32(255.0))
         loaded = list(views)
         split = split_views(len(loaded), self.config.hold_out)
         fitted = [loaded[i] for i in split.fitted]
