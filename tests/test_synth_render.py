@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
-from paad.errors import DataError, UsageError
+from paad.errors import DataError, MissingDependencyError, UsageError
 from paad.geometry.camera import Camera
 from paad.geometry.se3 import camera_centre, inverse
 from paad.synth import rig
@@ -13,7 +16,7 @@ from paad.synth.looks import SIM_LIGHTING, Lighting, SoftBox, check_look, enviro
 from paad.synth.looks_photo import Shot, on_white, photographed, random_shot
 from paad.synth.looks_tables import table_texture
 from paad.synth.model import Mesh
-from paad.synth.render_mitsuba import mitsuba
+from paad.synth.render_mitsuba import mitsuba, works
 from paad.synth.render_scene import Backdrop, Lens, Scene, ray_directions
 from paad.synth.render_surface import (
     METAL,
@@ -113,6 +116,15 @@ def test_square_pixels_are_required(scene: Scene) -> None:
         scene.hits(Camera(40, 40, 50.0, 60.0, 20.0, 20.0), rig.orbit(0.0, 0.0, 3.0))
     with pytest.raises(UsageError, match="vulkan"):
         mitsuba("vulkan")
+
+
+@pytest.mark.slow
+def test_a_variant_that_does_not_run_is_refused_before_it_can_abort() -> None:
+    code = "from paad.synth.render_mitsuba import mitsuba, works; works('llvm_ad_rgb') and mitsuba('llvm_ad_rgb')"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=200)
+    if not works("llvm_ad_rgb"):
+        with pytest.raises(MissingDependencyError, match="llvm_ad_rgb"):
+            mitsuba("llvm_ad_rgb")
 
 
 def test_mads_rig() -> None:

@@ -26,12 +26,18 @@ def configure(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
     parser.add_argument("--workers", metavar="N", type=int, default=None, help="processes (default: one a core)")
     parser.add_argument("--ldraw", metavar="DIR", type=Path, default=None, help="an LDraw library (or LDRAWDIR)")
     parser.add_argument("--buffers", action="store_true", help="also write depth, normals, albedo and part numbers")
+    parser.add_argument(
+        "--variant",
+        choices=("scalar_rgb", "llvm_ad_rgb"),
+        default="scalar_rgb",
+        help="of Mitsuba (default: scalar_rgb)",
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
     """Generate, and say where."""
-    synth(args.out, args.toys, args.profile, args.look, args.seed, args.workers, args.ldraw, args.buffers)
+    synth(args.out, args.toys, args.profile, args.look, args.seed, args.workers, args.ldraw, args.buffers, args.variant)
 
 
 def synth(
@@ -43,10 +49,12 @@ def synth(
     workers: int | None = None,
     ldraw: Path | None = None,
     buffers: bool = False,
+    variant: str = "scalar_rgb",
 ) -> Path:
     """Generate object folders into ``out`` with a progress bar; see :func:`paad.synth.dataset.generate`.
 
     Raises:
+        MissingDependencyError: Mitsuba's ``variant`` does not run here.
         UsageError: an unknown toy, profile or look; ``out`` holds something else.
         DataError: a model cannot be used.
         PaadError: a file cannot be written, or a worker died.
@@ -57,7 +65,7 @@ def synth(
     chosen = toy_names() if list(toys) == ["all"] else list(toys)
     count = cores() if workers is None else workers
     with progress("synth") as report:
-        generate(out, chosen, profile, look, seed, count, report, ldraw, buffers)
+        generate(out, chosen, profile, look, seed, count, report, ldraw, buffers, variant)
     say(f"{out}: {len(chosen)} object{'s' if len(chosen) != 1 else ''}. Next: paad data check {out}/NAME")
     return out
 

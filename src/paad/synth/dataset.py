@@ -23,6 +23,7 @@ from paad.synth.dataset_plan import Job, Piece, pieces_of
 from paad.synth.dataset_profile import Profile, profile_of
 from paad.synth.looks import check_look
 from paad.synth.manifest import settings, write_object_files
+from paad.synth.render_mitsuba import mitsuba
 from paad.types import Progress
 
 WRITTEN = tuple((key, f"{key}_sha256") for key in ("file", "mask", "object_mask", "buffers"))
@@ -41,6 +42,7 @@ def generate(
     progress: Progress | None = None,
     ldraw: str | Path | None = None,
     buffers: bool = False,
+    variant: str = "scalar_rgb",
 ) -> Path:
     """Render object folders into ``out``, one for each of ``toys``; goes on where an earlier call stopped.
 
@@ -52,18 +54,21 @@ def generate(
         progress: called as ``progress(done, total, message)`` with pictures.
         ldraw: folder of an LDraw parts library, to use its parts.
         buffers: also write ``buffers/<picture>.npz``: z-depth, shading normals, albedo and part numbers without noise.
+        variant: of Mitsuba: "scalar_rgb", or "llvm_ad_rgb" where a probe in a child process shows that it runs.
 
     Returns:
         ``out``, which holds ``<object>/`` folders in the object folder layout.
 
     Raises:
         UsageError: unknown profile, look or toy; ``out`` holds something else, or the same made with other settings.
+        MissingDependencyError: the variant does not run here.
         DataError: a model cannot be used, or no such defect can be placed on it.
         PaadError: a file cannot be written, or a worker died.
     """
-    job = Job(Path(out), profile_of(profile), check_look(look), seed, _library(ldraw), buffers)
+    job = Job(Path(out), profile_of(profile), check_look(look), seed, _library(ldraw), buffers, variant)
     if workers < 1:
         raise UsageError(f"workers is {workers}; at least 1 is needed")
+    mitsuba(variant)
     names = _names(toys)
     for source in toys:
         load_object(source, job.library)  # refuse what cannot be used before anything is written

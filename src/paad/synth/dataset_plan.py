@@ -25,6 +25,7 @@ class Job:
     seed: int
     library: Path | None = None
     buffers: bool = False
+    variant: str = "scalar_rgb"
 
 
 @dataclass(frozen=True)

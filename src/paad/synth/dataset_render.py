@@ -97,7 +97,7 @@ def damaged_views(job: Job, piece: Piece, thing: SynthObject) -> tuple[Damage, l
         damage = None if spot is None else _damage(piece.label, thing, good.surface, area, spot, rng)
         if damage is None:
             continue
-        bad = Scene(damage.surface, SIM_LIGHTING)
+        bad = Scene(damage.surface, SIM_LIGHTING, variant=job.variant)
         views: list[View] = []
         for _ in range(_VIEWS_A_WANTED_ONE * piece.count):
             pose = _random_view(job, piece.name, rng)
@@ -245,9 +245,9 @@ def _table(job: Job, piece: Piece) -> int | None:
 def specimen_scene(job: Job, thing: SynthObject, surface: Surface, table: int | None) -> Scene:
     """A specimen alone in the light of the ``sim`` look, or on a table of the ``real`` look."""
     if table is None:
-        return Scene(surface, SIM_LIGHTING)
+        return Scene(surface, SIM_LIGHTING, variant=job.variant)
     backdrop = Backdrop(thing.floor - 1e-3, 8.0, _texture(job.seed, thing.name, table))
-    return Scene(surface, SIM_LIGHTING, backdrop)
+    return Scene(surface, SIM_LIGHTING, backdrop, job.variant)
 
 
 @functools.lru_cache(maxsize=TABLES)

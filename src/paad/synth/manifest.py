@@ -29,6 +29,7 @@ def settings(job: Job) -> dict[str, Any]:
         "look": job.look,
         "seed": job.seed,
         "buffers": job.buffers,
+        "variant": job.variant,
         "versions": {"paad": __version__, "mitsuba": mitsuba.__version__, "numpy": np.__version__},
     }
 

@@ -49,9 +49,11 @@ class Backdrop:
 class Scene:
     """A specimen with its light, and a backdrop if any. Only the camera (and the light) changes later."""
 
-    def __init__(self, surface: Surface, lighting: Lighting, backdrop: Backdrop | None = None) -> None:
+    def __init__(
+        self, surface: Surface, lighting: Lighting, backdrop: Backdrop | None = None, variant: str = "scalar_rgb"
+    ) -> None:
         self.surface = surface
-        self._mi = mi = mitsuba()
+        self._mi = mi = mitsuba(variant)
         self._items: dict[str, Any] = {
             "type": "scene",
             "integrator": {
