@@ -13,6 +13,9 @@ from typing import Any
 
 import pytest
 
+from paad.bench.executors import Limits, LocalExecutor
+from paad.bench.grid import Grid
+from paad.bench.runner import run_grid
 from paad.bench.store import read_rows
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
@@ -20,8 +23,9 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no 
 MEASURED = ("seconds", "peak_rss_mb", "machine")
 
 
-def _command(data: Path, out: Path, *grid: str) -> list[str]:
+def _command(data: Path, out: Path, objects: tuple[str, ...], seeds: range) -> list[str]:
     options = ["trouble.seconds=0.01", "--workers", "2", "--threads", "1"]
+    grid = ["--objects", *objects, "--seeds", *map(str, seeds)]
     return [sys.executable, "-m", "paad.cli.main", "bench", "run", "--data", str(data), "--out", str(out),
             "--methods", "mean-image", "trouble", *grid, "--options", *options]  # fmt: skip
 
@@ -36,14 +40,17 @@ def _n_rows(run: Path) -> int:
     return (run / "rows.jsonl").read_bytes().count(b"\n") if (run / "rows.jsonl").is_file() else 0
 
 
-def _kill_and_resume(data: Path, tmp_path: Path, kills: int, *grid: str) -> None:
+def _kill_and_resume(data: Path, tmp_path: Path, kills: int, objects: tuple[str, ...], seeds: range) -> None:
     """Kill a run ``kills`` times, each some rows and a random moment after its start; let it end; compare."""
     rng = random.Random(0)
     killed = tmp_path / "killed"
     for i in range(kills):
         wanted = _n_rows(killed) + rng.randint(0, 3 if kills > 5 else 1)
         process = subprocess.Popen(
-            _command(data, killed, *grid), start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            _command(data, killed, objects, seeds),
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         while process.poll() is None and _n_rows(killed) < wanted:
             time.sleep(0.02)
@@ -52,8 +59,10 @@ def _kill_and_resume(data: Path, tmp_path: Path, kills: int, *grid: str) -> None
         # in turn everything at once, and the runner alone, whose jobs must then notice
         (os.kill if i % 2 else os.killpg)(process.pid, signal.SIGKILL)
         process.wait()
-    subprocess.run(_command(data, killed, *grid), check=True, capture_output=True)
-    subprocess.run(_command(data, tmp_path / "whole", *grid), check=True, capture_output=True)
+    subprocess.run(_command(data, killed, objects, seeds), check=True, capture_output=True)
+    methods, options = ("mean-image", "trouble"), {"trouble": {"seconds": 0.01}}
+    whole = Grid(data, methods, objects, tuple(seeds), options=options, threads=1)
+    run_grid(whole, tmp_path / "whole", LocalExecutor(2, Limits()))
     assert _figures(killed) == _figures(tmp_path / "whole")
     time.sleep(0.5)
     assert not list((killed / "predictions").glob(".partial-*"))
@@ -61,11 +70,11 @@ def _kill_and_resume(data: Path, tmp_path: Path, kills: int, *grid: str) -> None
 
 @pytest.mark.usefixtures("installed")
 def test_two_kills(data: Path, tmp_path: Path) -> None:
-    _kill_and_resume(data, tmp_path, 2, "--objects", "01Ball", "--seeds", "0", "1", "2")
+    _kill_and_resume(data, tmp_path, 2, ("01Ball",), range(3))
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.usefixtures("installed")
 def test_twenty_kills(data: Path, tmp_path: Path) -> None:
-    _kill_and_resume(data, tmp_path, 20, "--seeds", *(str(seed) for seed in range(30)))
+    _kill_and_resume(data, tmp_path, 20, ("01Ball", "2Flat"), range(30))
