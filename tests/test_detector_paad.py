@@ -92,6 +92,13 @@ def test_another_size_gives_a_map_of_that_size(detector: object) -> None:
     assert result.status == "ok"
 
 
+def test_a_photo_cut_out_of_a_picture(detector: object, good: np.ndarray) -> None:
+    window = good[8:-12, 10:-14]
+    result = detector.predict(window, 0.1)
+    assert result.map.shape == window.shape[:2]
+    assert result.status == "ok"
+
+
 def test_a_saved_model_says_the_same(detector: object, good: np.ndarray, tmp_path: Path) -> None:
     file = detector.save(tmp_path / "toy.paad")
     again = paad.load(file)

@@ -117,7 +117,8 @@ def test_open_scene_points_lie_where_views_agree() -> None:
     views = posed_views(toy_gaussians(), with_masks=False)
     xyz, rgb, spacing = consistent_points(views, np.zeros(3), 0.9, None, seed=0)
     assert xyz.shape == rgb.shape
-    assert spacing > 0
+    assert spacing.shape == (len(xyz),)
+    assert (spacing > 0).all()
     given = (np.array([[9.0, 0, 0]]), np.array([[1.0, 0, 0]], np.float32))
     assert np.allclose(consistent_points(views, np.zeros(3), 0.9, given, seed=0)[0][0], [9.0, 0, 0])
 

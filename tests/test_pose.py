@@ -13,7 +13,7 @@ from paad.pose.descriptors import ANGLES, describe, match
 from paad.pose.estimate import Guide, PoseConfig, search
 from paad.pose.kernels import normal_equations
 from paad.pose.landmarks import find_landmarks, poses_from_landmarks
-from paad.pose.query import QueryImage, camera_of_photo, prepare_query
+from paad.pose.query import QueryImage, cameras_of_photo, prepare_query
 from paad.pose.refine import align, brightness_gain, filled_depth
 from paad.pose.templates import render_templates, sphere_directions
 from toy import CAMERA, SIZE, photograph, pose_from, posed_views, toy_gaussians
@@ -131,10 +131,10 @@ def test_any_direction_roll_and_distance(field: Field, guide: Guide, seed: int) 
 def test_a_larger_photo_and_a_turned_one(field: Field, guide: Guide) -> None:
     truth = pose_from(DIRECTION)
     large = CAMERA.scaled(2.0)
-    found = search(field, guide, _query(truth, field, camera_of_photo(CAMERA, 2 * SIZE, 2 * SIZE)), PoseConfig())
-    assert large == camera_of_photo(CAMERA, 2 * SIZE, 2 * SIZE)
+    found = search(field, guide, _query(truth, field, cameras_of_photo(CAMERA, 2 * SIZE, 2 * SIZE)[0]), PoseConfig())
+    assert [large] == cameras_of_photo(CAMERA, 2 * SIZE, 2 * SIZE)
     assert rotation_error_deg(found[0].cam_from_world, truth) < 1.0
-    portrait = camera_of_photo(Camera(80, 60, 70.0, 70.0, 41.0, 29.0), 60, 80)
+    (portrait,) = cameras_of_photo(Camera(80, 60, 70.0, 70.0, 41.0, 29.0), 60, 80)
     assert (portrait.fx, portrait.cx, portrait.cy) == (70.0, 30.0, 40.0)
 
 
@@ -145,7 +145,7 @@ def test_a_darker_photo_keeps_its_pose(field: Field, guide: Guide) -> None:
     query = prepare_query(dark, mask, CAMERA, field.background, bounded=True)
     found = search(field, guide, query, PoseConfig())[0]
     assert rotation_error_deg(found.cam_from_world, truth) < 1.0
-    assert 0.5 < float(found.gain.mean()) < 0.85
+    assert 0.55 < float(found.gain.mean()) < 0.7
 
 
 def test_an_empty_photo_has_no_pose(field: Field, guide: Guide) -> None:

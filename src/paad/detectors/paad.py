@@ -26,7 +26,7 @@ from paad.geometry.camera import Camera
 from paad.geometry.se3 import rotation_error_deg
 from paad.pose.estimate import Guide, PoseConfig, search
 from paad.pose.landmarks import Landmarks, find_landmarks
-from paad.pose.query import QueryImage, camera_of_photo, prepare_query
+from paad.pose.query import QueryImage, cameras_of_photo, prepare_query
 from paad.pose.refine import Alignment
 from paad.pose.templates import Templates, render_templates
 from paad.render import Gaussians
@@ -169,15 +169,20 @@ class Paad(Detector):
         began = time.perf_counter()
         rgb, alpha = float_image(image)
         height, width = rgb.shape[:2]
-        full = camera_of_photo(self.field.camera, width, height)
-        shrink = min(1.0, 1.0 * max(self.field.camera.width, self.field.camera.height) / max(width, height))
-        camera = full.scaled(shrink) if shrink < 1.0 else full
-        rgb, alpha = _resized(rgb, camera), None if alpha is None else _resized(alpha, camera)
-        query = prepare_query(rgb, alpha, camera, self.field.background, self.field.bounded)
-        try:
-            found = search(self.field, self.guide, query, PoseConfig())[0]
-        except PoseError as error:
-            return _unknown(height, width, str(error), began, 0.0)
+        best: tuple[float, QueryImage, Alignment] | None = None
+        failure = ""
+        for camera in cameras_of_photo(self.field.camera, width, height):
+            query = self._query(rgb, alpha, camera)
+            try:
+                candidate = search(self.field, self.guide, query, PoseConfig())[0]
+            except PoseError as error:
+                failure = str(error)
+                continue
+            if best is None or candidate.cost < best[0]:
+                best = (candidate.cost, query, candidate)
+        if best is None:
+            return _unknown(height, width, failure, began, 0.0)
+        _, query, found = best
         posed = time.perf_counter()
         quality = max(0.0, 1.0 - found.cost / _COST_LIMIT)
         if quality < _NO_TRUST:
@@ -224,6 +229,14 @@ class Paad(Detector):
             },
             message=_brightness_message(found.gain),
         )
+
+    def _query(self, rgb: Float32, alpha: Float32 | None, camera: Camera) -> QueryImage:
+        """The photo no larger than the training views, its object told from its surroundings."""
+        longest = max(self.field.camera.width, self.field.camera.height)
+        if max(camera.width, camera.height) > longest:
+            camera = camera.scaled(longest / max(camera.width, camera.height))
+        small = None if alpha is None else _resized(alpha, camera)
+        return prepare_query(_resized(rgb, camera), small, camera, self.field.background, self.field.bounded)
 
     def _like_background(self, compared: Comparison, size: tuple[int, int]) -> Bool | None:
         """Where the query shows the field's background [H, W]; None in open scenes."""

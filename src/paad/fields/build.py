@@ -107,17 +107,18 @@ def build_field(
         surface, low, high = carve(views, centre, 1.5 * reach)
         centre = 0.5 * (low + high)
         radius = float(np.linalg.norm(surface.xyz - centre, axis=1).max())
-        xyz, rgb, spacing = surface.xyz, surface.rgb, surface.spacing
+        start = initial_gaussians(surface.xyz, surface.rgb, surface.spacing, config)
+        side = config.max_side
     else:
         ground = Ground(_mean_colour(views), False)
-        xyz, rgb, spacing = consistent_points(views, centre, reach, points, config.seed)
+        start = initial_gaussians(*consistent_points(views, centre, reach, points, config.seed), config)
+        side = config.max_side // 2  # every pixel of an open scene is covered many times over
         radius = reach
         low, high = centre - reach, centre + reach
-    start = initial_gaussians(xyz, rgb, spacing, config).to(device)
     box = (low, high) if bounded else None
-    targets = targets_of(views, ground.background, box, ground.cut_out, ground.cut_out, config.max_side)
+    targets = targets_of(views, ground.background, box, ground.cut_out, ground.cut_out, side)
     targets = [t.to(device) for t in targets]
-    gaussians, log = optimize(start, targets, ground.background, radius, box, config, progress)
+    gaussians, log = optimize(start.to(device), targets, ground.background, radius, box, config, progress)
     eyes = np.stack([camera_centre(v.cam_from_world) for v in views]) - centre
     distances = np.linalg.norm(eyes, axis=1)
     field = Field(

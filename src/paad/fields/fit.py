@@ -58,25 +58,28 @@ class FitLog:
     losses: list[float] = field(default_factory=list)
 
 
-def initial_gaussians(xyz: Float64, rgb: Float32, spacing: float, config: FieldConfig) -> Gaussians:
+def initial_gaussians(xyz: Float64, rgb: Float32, spacing: float | Float64, config: FieldConfig) -> Gaussians:
     """Round, half-opaque Gaussians at points [N, 3] of colours [N, 3]; at most ``config.initial_gaussians`` of them.
+
+    ``spacing`` is the points' distance from each other in scene units, for all or for each [N].
 
     Raises:
         DataError: no points.
     """
     if len(xyz) == 0:
         raise DataError("no points to start the field from; check the masks, the poses and the COLMAP points")
+    sizes = np.broadcast_to(np.asarray(spacing, np.float32), (len(xyz),))
     if len(xyz) > config.initial_gaussians:
-        chosen = np.random.default_rng(config.seed).choice(len(xyz), config.initial_gaussians, replace=False)
-        spacing *= float(np.sqrt(len(xyz) / config.initial_gaussians))
-        xyz, rgb = xyz[np.sort(chosen)], rgb[np.sort(chosen)]
+        chosen = np.sort(np.random.default_rng(config.seed).choice(len(xyz), config.initial_gaussians, replace=False))
+        sizes = sizes[chosen] * np.float32(np.sqrt(len(xyz) / config.initial_gaussians))
+        xyz, rgb = xyz[chosen], rgb[chosen]
     n = len(xyz)
     sh = torch.zeros(n, SH_BASES[config.sh_degree], 3)
     sh[:, 0] = (torch.from_numpy(np.ascontiguousarray(rgb)) - 0.5) / 0.28209479177387814
     return Gaussians(
         torch.from_numpy(xyz.astype(np.float32)),
         torch.tensor([1.0, 0.0, 0.0, 0.0]).repeat(n, 1),
-        torch.full((n, 3), float(np.log(0.6 * spacing))),
+        torch.from_numpy(np.log(0.6 * sizes)).float()[:, None].repeat(1, 3),
         torch.full((n,), 0.5),
         sh,
     )

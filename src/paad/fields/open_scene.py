@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+from scipy.spatial import cKDTree
 
+from paad.errors import DataError
 from paad.types import Float32, Float64, PosedView
 
 _CANDIDATES = 120_000
@@ -20,12 +22,15 @@ def consistent_points(
     radius: float,
     points: tuple[Float64, Float32] | None,
     seed: int,
-) -> tuple[Float64, Float32, float]:
-    """Points [N, 3], colours [N, 3] and their usual spacing (scene units) to start an open scene from.
+) -> tuple[Float64, Float32, Float64]:
+    """Points [N, 3], colours [N, 3] and each one's distance to its neighbours [N] (scene units) to start from.
 
     Random points in the cameras' common volume and up to eight radii around it are looked up in every view that sees
     them; those whose colour varies least are kept (photo-consistency: Seitz and Dyer, "Photorealistic scene
     reconstruction by voxel coloring", 1997). ``points``, if given, come first.
+
+    Raises:
+        DataError: hardly any point is seen by several views.
     """
     rng = np.random.default_rng(seed)
     direction = rng.normal(size=(_CANDIDATES, 3))
@@ -57,5 +62,9 @@ def consistent_points(
     if points is not None and len(points[0]):
         xyz = np.concatenate([points[0], xyz])
         rgb = np.concatenate([points[1], rgb]).astype(np.float32)
-    spacing = float(radius / max(1.0, len(xyz)) ** (1 / 3))
-    return xyz, rgb, spacing
+    if len(xyz) < 4:
+        raise DataError(
+            f"only {len(xyz)} points are seen by three views or more; check the poses with 'paad data check'"
+        )
+    near = cKDTree(xyz).query(xyz, k=4)[0][:, 1:].mean(axis=1)
+    return xyz, rgb, np.clip(near, 1e-6 * radius, 2.0 * float(np.median(near)))

@@ -39,7 +39,7 @@ class PoseConfig:
         Stage(420, 3, 1.0, 1),
         Stage(420, 4, 0.5, 1),
     )
-    gain_stiffness: float = 0.3  # how reluctantly brightness is corrected
+    gain_stiffness: float = 0.05  # how reluctantly brightness is corrected
 
 
 def object_size_px(query: QueryImage, field: Field) -> float:

@@ -46,17 +46,24 @@ class QueryImage:
         return self.resized(camera.width, camera.height)
 
 
-def camera_of_photo(trained: Camera, width: int, height: int) -> Camera:
-    """The intrinsics of a photo of ``width`` x ``height`` pixels, taken with the camera of the training views.
+def cameras_of_photo(trained: Camera, width: int, height: int) -> list[Camera]:
+    """Intrinsics that a photo of ``width`` x ``height`` pixels may have, if the training views' camera took it.
 
-    A photo of the same shape is the training picture at another resolution; one turned to portrait or cropped in one
-    direction keeps the focal length along its longer side. The principal point of another shape is its middle.
+    A photo of the same shape is the training picture at another resolution; one turned to portrait keeps the focal
+    length along its longer side. A smaller one may also be cut out of a picture of full size: it then keeps the focal
+    length in pixels. The principal point of another shape is taken to be its middle.
     """
+    if (width, height) == (trained.width, trained.height):
+        return [trained]
+    f = 0.5 * (trained.fx + trained.fy)
+    cut = Camera(width, height, f, f, 0.5 * width, 0.5 * height)
     if abs(width * trained.height - height * trained.width) <= 0.01 * width * trained.height:
-        return trained.resized(width, height)
-    factor = max(width, height) / max(trained.width, trained.height)
-    f = 0.5 * (trained.fx + trained.fy) * factor
-    return Camera(width, height, f, f, 0.5 * width, 0.5 * height)
+        whole = trained.resized(width, height)
+    else:
+        factor = max(width, height) / max(trained.width, trained.height)
+        whole = Camera(width, height, f * factor, f * factor, 0.5 * width, 0.5 * height)
+    smaller = max(width, height) < max(trained.width, trained.height)
+    return [whole, cut] if smaller else [whole]
 
 
 def prepare_query(
