@@ -32,6 +32,7 @@ class Damage:
         touched: world points [N, 3] whose convex hull holds every change of the surface.
         reshaped: whether the shape changed, not only colours.
         gone: bricks that are missing.
+        grown_from: triangles from this index on were added and nothing else changed; None: not so.
         facts: what was done, for the manifest; JSON-able.
     """
 
@@ -40,6 +41,7 @@ class Damage:
     touched: Float32
     reshaped: bool = True
     gone: frozenset[int] = frozenset()
+    grown_from: int | None = None
     facts: dict[str, Any] = field(default_factory=dict)
 
 

@@ -51,7 +51,7 @@ def burr(surface: Surface, area: float, spot: Spot, rng: np.random.Generator) ->
         np.full(n, surface.finish[spot.triangle], np.int32),
     )
     facts = {"shape": shape, "part": spot.part, "height": round(height, 4), "length": round(_length(path), 4)}
-    return Damage("Burrs", concatenate([surface, grown]), corners.reshape(-1, 3), facts=facts)
+    return Damage("Burrs", concatenate([surface, grown]), corners.reshape(-1, 3), grown_from=len(surface), facts=facts)
 
 
 def convex_edges(part: Surface) -> Edges:

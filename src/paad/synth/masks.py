@@ -31,6 +31,7 @@ class Buffers:
     """Noise-free facts of the pixels of one view; [h, w] arrays, zero (part: -1) where no object is met.
 
     Attributes:
+        triangle: int64 index into the surface (-1: none).
         part: int32 index of the brick.
         distance: float32 distance along the ray, world units.
         depth: float32 z-depth in the camera's frame, world units.
@@ -38,6 +39,7 @@ class Buffers:
         albedo: float32 [h, w, 3] base colour, linear RGB.
     """
 
+    triangle: NDArray[np.int64]
     part: NDArray[np.int32]
     distance: Float32
     depth: Float32
@@ -59,7 +61,7 @@ def buffers(scene: Scene, camera: Camera, cam_from_world: Float64, window: Windo
     normal /= np.linalg.norm(normal, axis=-1, keepdims=True).clip(1e-12)
     albedo = np.zeros((*hit.shape, 3), np.float32)
     albedo[hit] = scene.surface.colours[triangle[hit]]
-    return Buffers(part, distance, (distance * rays[..., 2]).astype(np.float32), normal, albedo)
+    return Buffers(triangle, part, distance, (distance * rays[..., 2]).astype(np.float32), normal, albedo)
 
 
 def differs(good: Buffers, bad: Buffers, reshaped: bool = True) -> Bool:
@@ -80,7 +82,8 @@ def differs(good: Buffers, bad: Buffers, reshaped: bool = True) -> Bool:
 def change_mask(good: Scene, bad: Scene, damage: Damage, camera: Camera, cam_from_world: Float64, samples: int) -> Bool:
     """The mask [H, W] of a damaged specimen seen by ``camera``; ``samples`` along each side of a pixel.
 
-    Only pixels near the damage are sampled. Where whole parts are gone, only what showed one of them can have changed.
+    Only pixels near the damage are sampled. Where whole parts are gone, only what showed one of them can have
+    changed; where something grew, only what shows it now. So a ray that slips through a seam marks nothing.
     """
     mask = np.zeros((camera.height, camera.width), bool)
     window = window_of(damage.touched, camera, cam_from_world, margin=1)
@@ -93,6 +96,8 @@ def change_mask(good: Scene, bad: Scene, damage: Damage, camera: Camera, cam_fro
     changed = differs(before, after, damage.reshaped)
     if damage.gone:
         changed &= np.isin(before.part, sorted(damage.gone))
+    if damage.grown_from is not None:
+        changed &= after.triangle >= damage.grown_from
     mask[y0:y1, x0:x1] = changed.reshape(y1 - y0, samples, x1 - x0, samples).any(axis=(1, 3))
     return mask
 
