@@ -13,28 +13,38 @@ import torch
 from numpy.typing import NDArray
 
 from paad.compare.calibration import Calibration, calibrate
-from paad.compare.expected import ExpectedResidual, expectation_features, fit_expected, remembered_residuals
+from paad.compare.comparison import (
+    Comparison,
+    Expectation,
+    compare,
+    enlarged,
+    learn_expectation,
+    shows_background,
+)
+from paad.compare.expected import remembered_residuals
 from paad.compare.regions import find_regions
-from paad.compare.residual import SCALES_PX, residual_maps
 from paad.detectors.base import Detector, float_image
+from paad.detectors.paad_state import Learned, as_stored, pack, unpack
 from paad.errors import DataError, PoseError, UsageError
-from paad.fields.build import Quality, build_field, measure_quality, split_views
+from paad.fields.build import build_field, measure_quality, split_views
 from paad.fields.field import Field
-from paad.fields.fit import FieldConfig, FitLog
+from paad.fields.fit import FieldConfig
 from paad.fields.targets import targets_of
 from paad.geometry.camera import Camera
 from paad.geometry.se3 import rotation_error_deg
 from paad.pose.estimate import Guide, PoseConfig, search
-from paad.pose.landmarks import Landmarks, find_landmarks
+from paad.pose.landmarks import find_landmarks
 from paad.pose.query import QueryImage, cameras_of_photo, prepare_query
 from paad.pose.refine import Alignment
-from paad.pose.templates import Templates, render_templates
-from paad.render import Gaussians
-from paad.types import Bool, Float32, Float64, PosedView, Prediction, Progress, Region
+from paad.pose.templates import render_templates
+from paad.types import Bool, Float32, PosedView, Prediction, Progress, Region
 
 _COST_LIMIT = 0.09
-_NO_TRUST = 0.62
-"""Least pose quality at which a verdict is given."""
+"""Squared colour difference that counts as no likeness at all; a pose's cost is the mean of such, truncated."""
+_LEAST_QUALITY = 0.62
+"""Least pose quality at which a verdict is given: good and defective views reach 0.9, other objects 0.1 to 0.4."""
+_SAME_POSE_DEG = 5.0
+_REMEMBERED_VIEWS = 120
 
 
 @dataclass(frozen=True)
@@ -44,17 +54,6 @@ class PaadConfig(FieldConfig):
     template_spacing_deg: float = 6.0  # angle between neighbouring templates of the pose search
     hold_out: float = 0.16  # share of the training views kept aside for calibration
     false_alarm_rate: float = 0.02  # default share of good photos that may be called defects
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A query beside the field at its pose, at the compared resolution."""
-
-    reference: Float32
-    alpha: Float32
-    residuals: Float32
-    features: Float32
-    query: QueryImage
 
 
 class Paad(Detector):
@@ -70,17 +69,23 @@ class Paad(Detector):
             raise UsageError(f"option {unknown[0]!r} is not one of paad's; allowed are: {', '.join(sorted(known))}")
         self.config = PaadConfig(**options)
         self.device = _device(device)
-        self._fitted = False
+        self._learned: Learned | None = None
 
-    # what a fit leaves
-    field: Field
-    guide: Guide
-    remembered: Float32
-    expected: ExpectedResidual
-    unit: Float64
-    calibration: Calibration
-    quality: Quality | None
-    fit_log: FitLog
+    @property
+    def learned(self) -> Learned:
+        """What the fit left.
+
+        Raises:
+            UsageError: not fitted.
+        """
+        if self._learned is None:
+            raise UsageError("this detector is not fitted; call fit(views), or paad.load(path)")
+        return self._learned
+
+    @property
+    def field(self) -> Field:
+        """The fitted field, in the frame of the training poses."""
+        return self.learned.field
 
     def fit(self, views: Sequence[PosedView], progress: Progress | None = None) -> Paad:
         """Learn the good object from posed views; a share of them is kept aside for calibration.
@@ -95,63 +100,46 @@ class Paad(Detector):
         split = split_views(len(loaded), self.config.hold_out)
         fitted = [loaded[i] for i in split.fitted]
         held_out = [loaded[i] for i in split.held_out]
-        self.field, self.fit_log = build_field(fitted, self.config, points, self.device, progress)
-        self.field = _as_stored(self.field)
-        self.quality = measure_quality(self.field, held_out)
-        templates = render_templates(self.field, self.config.template_spacing_deg) if self.field.bounded else None
-        landmarks = find_landmarks(self.field, fitted)
-        self.guide = Guide(templates, landmarks)
-        box = (self.field.low, self.field.high) if self.field.bounded else None
-        sample = fitted[:: max(1, len(fitted) // 120)]
-        targets = targets_of(sample, self.field.background, box, self.field.cut_out, False, self.config.max_side)
-        self.remembered = remembered_residuals(self.field, [t.to(self.device) for t in targets])
-        self._calibrate(held_out or fitted)
-        self.fit_log.seconds = time.perf_counter() - began
-        self._fitted = True
+        field, log = build_field(fitted, self.config, points, self.device, progress)
+        field = as_stored(field)
+        templates = render_templates(field, self.config.template_spacing_deg) if field.bounded else None
+        guide = Guide(templates, find_landmarks(field, fitted))
+        box = (field.low, field.high) if field.bounded else None
+        sample = fitted[:: max(1, len(fitted) // _REMEMBERED_VIEWS)]
+        targets = targets_of(sample, field.background, box, field.cut_out, False, self.config.max_side)
+        remembered = remembered_residuals(field, [t.to(self.device) for t in targets])
+        expectation, calibration = self._calibrate(field, guide, remembered, held_out or fitted)
+        quality = measure_quality(field, held_out)
+        log.seconds = time.perf_counter() - began
+        self._learned = Learned(field, guide, expectation, calibration, quality, log)
         return self
 
-    def _calibrate(self, views: Sequence[PosedView]) -> None:
-        """Learn the expected residual and the scores of good views from ``views``, each treated as a query."""
-        compared = []
+    def _calibrate(
+        self, field: Field, guide: Guide, remembered: Float32, views: Sequence[PosedView]
+    ) -> tuple[Expectation, Calibration]:
+        """The expected residual and the scores of good views, from ``views``, each treated as a query."""
+        good = []
         for view in views:
-            alpha = view.mask if self.field.cut_out else None
             image = view.image.astype(np.float32) / np.float32(255.0)
-            query = prepare_query(image, alpha, view.camera, self.field.background, self.field.bounded)
+            alpha = view.mask if field.cut_out else None
+            query = prepare_query(image, alpha, view.camera, field.background, field.bounded)
             try:
-                found = search(self.field, self.guide, query, PoseConfig())[0]
+                found = search(field, guide, query, PoseConfig())[0]
             except PoseError:
                 continue
-            if rotation_error_deg(found.cam_from_world, view.cam_from_world) < 5.0:
-                compared.append(self._compare(query, found))
-        if not compared:
+            if rotation_error_deg(found.cam_from_world, view.cam_from_world) < _SAME_POSE_DEG:
+                good.append(compare(field, remembered, query, found, self._longest(field)))
+        if not good:
             raise DataError(
                 f"none of {len(views)} views kept aside was found again by the fitted field; "
                 "check the poses and masks with 'paad data check'"
             )
-        self.expected = fit_expected([c.residuals for c in compared], [c.features for c in compared])
-        maxima = np.stack([(c.residuals / self.expected(c.features)).max(axis=(1, 2)) for c in compared])
-        self.unit = np.median(maxima, axis=0)
-        self.calibration = calibrate([float(self._map(c).max()) for c in compared])
+        expectation = learn_expectation(remembered, good)
+        return expectation, calibrate([float(expectation.anomaly_map(c).max()) for c in good])
 
-    def _compare(self, query: QueryImage, found: Alignment) -> Comparison:
-        """Render the reference at the pose, in the query's brightness, and take the residuals."""
-        trained = self.field.camera
-        longest = min(max(trained.width, trained.height), self.config.max_side)
-        level = query.scaled(min(1.0, longest / max(query.camera.width, query.camera.height)))
-        drawn = self.field.render(found.cam_from_world, level.camera)
-        alpha, colour = drawn.alpha.cpu().numpy(), drawn.colour.cpu().numpy()
-        ground = (1.0 - alpha)[..., None] * self.field.background
-        reference = ((colour - ground) * found.gain + ground).astype(np.float32)
-        features = expectation_features(
-            self.field, self.remembered, found.cam_from_world, level.camera, reference, alpha
-        )
-        return Comparison(reference, alpha, residual_maps(level.image, reference), features, level)
-
-    def _map(self, compared: Comparison) -> Float32:
-        """The anomaly map at the compared resolution: residual over expectation, 1 where a good view peaks."""
-        ratio = compared.residuals / self.expected(compared.features)
-        out: Float32 = (ratio / self.unit[:, None, None].astype(np.float32)).max(axis=0)
-        return out
+    def _longest(self, field: Field) -> int:
+        """The longer side, in pixels, of what is compared: that of the training pictures as they were fitted."""
+        return min(max(field.camera.width, field.camera.height), self.config.max_side)
 
     def predict(self, image: NDArray[Any], false_alarm_rate: float | None = None) -> Prediction:
         """Find the camera of ``image`` [H, W, 3|4], compare, and judge at a false-alarm rate (default 0.02).
@@ -162,65 +150,30 @@ class Paad(Detector):
             DataError: the image's shape, type or values cannot be used.
             UsageError: not fitted, or a rate outside (0, 1).
         """
-        if not self._fitted and not hasattr(self, "calibration"):
-            raise UsageError("this detector is not fitted; call fit(views), or paad.load(path)")
+        learned = self.learned
         rate = self.config.false_alarm_rate if false_alarm_rate is None else false_alarm_rate
-        threshold = self.calibration.threshold(rate)
+        threshold = learned.calibration.threshold(rate)
         began = time.perf_counter()
         rgb, alpha = float_image(image)
         height, width = rgb.shape[:2]
-        best: tuple[float, QueryImage, Alignment] | None = None
-        failure = ""
-        for camera in cameras_of_photo(self.field.camera, width, height):
-            query = self._query(rgb, alpha, camera)
-            try:
-                candidate = search(self.field, self.guide, query, PoseConfig())[0]
-            except PoseError as error:
-                failure = str(error)
-                continue
-            if best is None or candidate.cost < best[0]:
-                best = (candidate.cost, query, candidate)
-        if best is None:
-            return _unknown(height, width, failure, began, 0.0)
-        _, query, found = best
+        try:
+            query, found = self._find(rgb, alpha)
+        except PoseError as error:
+            return _unknown(height, width, str(error), began, 0.0)
         posed = time.perf_counter()
         quality = max(0.0, 1.0 - found.cost / _COST_LIMIT)
-        if quality < _NO_TRUST:
-            message = (
-                "no camera position explains the photo: another object, or one that was changed beyond recognition"
-            )
+        if quality < _LEAST_QUALITY:
+            message = "no camera position explains the photo: another object, or one changed beyond recognition"
             return _unknown(height, width, message, began, quality)
-        compared = self._compare(query, found)
+        field = learned.field
+        compared = compare(field, learned.expectation.remembered, query, found, self._longest(field))
         rendered = time.perf_counter()
-        anomaly = self._map(compared)
-        score = float(anomaly.max())
-        p_value = self.calibration.p_value(score)
-        status = None if threshold is None else ("defect" if score >= threshold else "ok")
-        size = (width, height)
-        anomaly_full = anomaly if anomaly.shape == (height, width) else cv2.resize(anomaly, size)
-        reference_full = (
-            cv2.resize(compared.reference, size) if anomaly.shape != (height, width) else compared.reference
-        )
-        regions: tuple[Region, ...] = ()
-        if threshold is not None and status == "defect":
-            coverage = compared.alpha if anomaly.shape == (height, width) else cv2.resize(compared.alpha, size)
-            regions = find_regions(
-                anomaly_full,
-                min(threshold, 0.999 * float(anomaly_full.max())),
-                coverage,
-                self._like_background(compared, size),
-            )
+        judged = self._judge(compared, threshold, width, height)
         done = time.perf_counter()
-        return Prediction(
-            score=score,
-            map=anomaly_full.astype(np.float32),
+        return replace(
+            judged,
             cam_from_world=found.cam_from_world,
-            reference=np.clip(reference_full, 0.0, 1.0).astype(np.float32),
-            status=status,  # type: ignore[arg-type]
-            threshold=threshold,
-            p_value=p_value,
             pose_quality=quality,
-            regions=regions,
             seconds={
                 "pose": posed - began,
                 "render": rendered - posed,
@@ -230,113 +183,78 @@ class Paad(Detector):
             message=_brightness_message(found.gain),
         )
 
+    def _find(self, rgb: Float32, alpha: Float32 | None) -> tuple[QueryImage, Alignment]:
+        """The photo made ready and its pose, for the likeliest of the cameras that may have taken it.
+
+        Raises:
+            PoseError: no pose with any of them.
+        """
+        tried: list[tuple[QueryImage, Alignment]] = []
+        failure = PoseError("no camera was tried")
+        for camera in cameras_of_photo(self.field.camera, rgb.shape[1], rgb.shape[0]):
+            query = self._query(rgb, alpha, camera)
+            try:
+                tried.append((query, search(self.field, self.learned.guide, query, PoseConfig())[0]))
+            except PoseError as error:
+                failure = error
+        if not tried:
+            raise failure
+        return min(tried, key=lambda t: t[1].cost)
+
     def _query(self, rgb: Float32, alpha: Float32 | None, camera: Camera) -> QueryImage:
         """The photo no larger than the training views, its object told from its surroundings."""
         longest = max(self.field.camera.width, self.field.camera.height)
         if max(camera.width, camera.height) > longest:
             camera = camera.scaled(longest / max(camera.width, camera.height))
-        small = None if alpha is None else _resized(alpha, camera)
-        return prepare_query(_resized(rgb, camera), small, camera, self.field.background, self.field.bounded)
+        small = None if alpha is None else _reduced(alpha, camera)
+        return prepare_query(_reduced(rgb, camera), small, camera, self.field.background, self.field.bounded)
 
-    def _like_background(self, compared: Comparison, size: tuple[int, int]) -> Bool | None:
-        """Where the query shows the field's background [H, W]; None in open scenes."""
-        if not self.field.bounded:
-            return None
-        near: Bool = np.abs(compared.query.image - self.field.background).max(axis=2) < 0.06
-        if compared.query.mask is not None:
-            near |= compared.query.mask < 0.5
-        if near.shape != (size[1], size[0]):
-            near = cv2.resize(near.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
-        return near
+    def _judge(self, compared: Comparison, threshold: float | None, width: int, height: int) -> Prediction:
+        """Score, verdict, and the map and reference at the photo's own size."""
+        learned = self.learned
+        anomaly = learned.expectation.anomaly_map(compared)
+        score = float(anomaly.max())
+        full = enlarged(anomaly, width, height)
+        is_defect = threshold is not None and score >= threshold
+        regions: tuple[Region, ...] = ()
+        if threshold is not None and is_defect:
+            ground: Bool | None = shows_background(learned.field, compared)
+            if ground is not None:
+                ground = enlarged(ground.astype(np.float32), width, height) > 0.5
+            least = min(threshold, 0.999 * float(full.max()))  # enlarging can lower a peak
+            regions = find_regions(full, least, enlarged(compared.alpha, width, height), ground)
+        return Prediction(
+            score=score,
+            map=full.astype(np.float32),
+            reference=np.clip(enlarged(compared.reference, width, height), 0.0, 1.0).astype(np.float32),
+            status=None if threshold is None else ("defect" if is_defect else "ok"),
+            threshold=threshold,
+            p_value=learned.calibration.p_value(score),
+            regions=regions,
+        )
 
     def summary(self) -> dict[str, Any]:
-        """What was learned, for people and for the manifest."""
+        """What was learned, for people."""
+        learned = self.learned
         return {
-            "gaussians": len(self.field.gaussians),
-            "bounded": self.field.bounded,
-            "unseen_views": None if self.quality is None else asdict(self.quality),
-            "calibration_views": len(self.calibration.scores),
-            "fit_seconds": round(self.fit_log.seconds, 2),
-            "steps": self.fit_log.steps,
+            "gaussians": len(learned.field.gaussians),
+            "bounded": learned.field.bounded,
+            "unseen_views": None if learned.quality is None else asdict(learned.quality),
+            "calibration_views": len(learned.calibration.scores),
+            "fit_seconds": round(learned.log.seconds, 2),
+            "steps": learned.log.steps,
         }
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """Arrays and manifest of the fitted detector."""
-        f = self.field
-        tensors: dict[str, NDArray[Any]] = {
-            f"gaussians.{name}": t.detach().cpu().numpy().astype(np.float32 if name == "means" else np.float16)
-            for name, t in f.gaussians.named().items()
-        }
-        tensors["remembered"] = self.remembered.astype(np.float32)
-        tensors["directions"] = f.directions
-        if self.guide.templates is not None:
-            t = self.guide.templates
-            tensors |= {"templates.rings": t.rings, "templates.poses": t.poses.astype(np.float32)}
-            tensors |= {"templates.rays": t.rays.astype(np.float32), "templates.sizes": t.sizes.astype(np.float32)}
-        if self.guide.landmarks is not None:
-            m = self.guide.landmarks
-            tensors |= {"landmarks.xyz": m.xyz, "landmarks.descriptors": m.descriptors, "landmarks.view": m.view}
-        manifest = {
-            "config": asdict(self.config),
-            "field": {
-                "background": f.background.tolist(),
-                "centre": f.centre.tolist(),
-                "radius": f.radius,
-                "low": f.low.tolist(),
-                "high": f.high.tolist(),
-                "bounded": f.bounded,
-                "cut_out": f.cut_out,
-                "distance": f.distance,
-            },
-            "camera": asdict(f.camera),
-            "expected": self.expected.weights.tolist(),
-            "unit": self.unit.tolist(),
-            "scales_px": list(SCALES_PX),
-            "calibration": {"scores": list(self.calibration.scores)},
-            "quality": None if self.quality is None else asdict(self.quality),
-            "fit": asdict(self.fit_log),
-        }
-        return tensors, manifest
+        tensors, manifest = pack(self.learned)
+        return tensors, {"config": asdict(self.config), **manifest}
 
     @classmethod
     def from_state(cls, tensors: dict[str, NDArray[Any]], manifest: dict[str, Any], device: str = "auto") -> Paad:
         """Rebuild a fitted detector."""
         out = cls(device=device, **manifest["config"])
-        gaussians = Gaussians(
-            **{f.name: torch.from_numpy(tensors[f"gaussians.{f.name}"].astype(np.float32)) for f in fields(Gaussians)}
-        ).to(out.device)
-        about = manifest["field"]
-        out.field = Field(
-            gaussians,
-            np.array(about["background"], np.float32),
-            np.array(about["centre"]),
-            about["radius"],
-            np.array(about["low"]),
-            np.array(about["high"]),
-            about["bounded"],
-            about["cut_out"],
-            Camera(**manifest["camera"]),
-            about["distance"],
-            tensors["directions"],
-        )
-        templates = landmarks = None
-        if "templates.rings" in tensors:
-            templates = Templates(
-                tensors["templates.rings"],
-                tensors["templates.poses"].astype(np.float64),
-                tensors["templates.rays"].astype(np.float64),
-                tensors["templates.sizes"].astype(np.float64),
-            )
-        if "landmarks.xyz" in tensors:
-            landmarks = Landmarks(tensors["landmarks.xyz"], tensors["landmarks.descriptors"], tensors["landmarks.view"])
-        out.guide = Guide(templates, landmarks)
-        out.remembered = tensors["remembered"].astype(np.float32)
-        out.expected = ExpectedResidual(np.array(manifest["expected"]))
-        out.unit = np.array(manifest["unit"])
-        out.calibration = Calibration(tuple(manifest["calibration"]["scores"]))
-        out.quality = None if manifest["quality"] is None else Quality(**manifest["quality"])
-        out.fit_log = FitLog(**manifest["fit"])
-        out._fitted = True
+        out._learned = unpack(tensors, manifest, out.device)
         return out
 
 
@@ -350,16 +268,10 @@ def _device(asked: str) -> str:
     return asked
 
 
-def _as_stored(field: Field) -> Field:
-    """The field with the precision of its file, so that a saved model predicts what the fitted one does."""
-    half = {k: t if k == "means" else t.half().float() for k, t in field.gaussians.named().items()}
-    return replace(field, gaussians=Gaussians(**half))
-
-
-def _resized(image: Float32, camera: Camera) -> Float32:
-    if image.shape[:2] == (camera.height, camera.width):
-        return image
-    out: Float32 = cv2.resize(image, (camera.width, camera.height), interpolation=cv2.INTER_AREA)
+def _reduced(picture: Float32, camera: Camera) -> Float32:
+    if picture.shape[:2] == (camera.height, camera.width):
+        return picture
+    out: Float32 = cv2.resize(picture, (camera.width, camera.height), interpolation=cv2.INTER_AREA)
     return out
 
 

@@ -67,4 +67,5 @@ def consistent_points(
             f"only {len(xyz)} points are seen by three views or more; check the poses with 'paad data check'"
         )
     near = cKDTree(xyz).query(xyz, k=4)[0][:, 1:].mean(axis=1)
-    return xyz, rgb, np.clip(near, 1e-6 * radius, 2.0 * float(np.median(near)))
+    # half the distance: bodies in free space that only hide what is behind them are the cost of an open scene
+    return xyz, rgb, 0.5 * np.clip(near, 1e-6 * radius, float(np.median(near)))

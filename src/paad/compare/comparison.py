@@ -1,0 +1,88 @@
+"""Query against reference: render the good object at the query's pose and say where they differ more than expected."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from paad.compare.expected import ExpectedResidual, expectation_features, fit_expected
+from paad.compare.residual import residual_maps
+from paad.fields.field import Field
+from paad.pose.query import QueryImage
+from paad.pose.refine import Alignment
+from paad.types import Bool, Float32, Float64
+
+_LIKE_BACKGROUND = 0.06
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A query beside the field at its pose.
+
+    Attributes:
+        query: at the compared resolution [H, W].
+        reference: the field at the query's pose and brightness, RGB [H, W, 3].
+        alpha: the field's coverage [H, W].
+        residuals: [S, H, W], see :func:`paad.compare.residual.residual_maps`.
+        features: [S, F, H, W], see :func:`paad.compare.expected.expectation_features`.
+    """
+
+    query: QueryImage
+    reference: Float32
+    alpha: Float32
+    residuals: Float32
+    features: Float32
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What good specimens show: ``remembered`` by each Gaussian [N, 11, S], explained residuals, and ``unit`` [S]."""
+
+    remembered: Float32
+    expected: ExpectedResidual
+    unit: Float64
+
+    def anomaly_map(self, compared: Comparison) -> Float32:
+        """Residual over expected residual [H, W], the larger of the scales; 1 is where a good view usually peaks."""
+        ratio = compared.residuals / self.expected(compared.features)
+        out: Float32 = (ratio / self.unit[:, None, None].astype(np.float32)).max(axis=0)
+        return out
+
+
+def compare(field: Field, remembered: Float32, query: QueryImage, found: Alignment, longest: int) -> Comparison:
+    """Compare ``query`` with ``field`` at the pose ``found``; photos longer than ``longest`` pixels are reduced."""
+    level = query.scaled(min(1.0, longest / max(query.camera.width, query.camera.height)))
+    drawn = field.render(found.cam_from_world, level.camera)
+    alpha, colour = drawn.alpha.cpu().numpy(), drawn.colour.cpu().numpy()
+    ground = (1.0 - alpha)[..., None] * field.background
+    reference = ((colour - ground) * found.gain + ground).astype(np.float32)
+    features = expectation_features(field, remembered, found.cam_from_world, level.camera, reference, alpha)
+    return Comparison(level, reference, alpha, residual_maps(level.image, reference), features)
+
+
+def learn_expectation(remembered: Float32, good: Sequence[Comparison]) -> Expectation:
+    """The expectation that explains good views which the field was not fitted to; at least one."""
+    expected = fit_expected([c.residuals for c in good], [c.features for c in good])
+    peaks = np.stack([(c.residuals / expected(c.features)).max(axis=(1, 2)) for c in good])
+    return Expectation(remembered, expected, np.median(peaks, axis=0))
+
+
+def shows_background(field: Field, compared: Comparison) -> Bool | None:
+    """Where the query shows the field's background [H, W]; None in open scenes, which have none."""
+    if not field.bounded:
+        return None
+    near: Bool = np.abs(compared.query.image - field.background).max(axis=2) < _LIKE_BACKGROUND
+    if compared.query.mask is not None:
+        near |= compared.query.mask < 0.5
+    return near
+
+
+def enlarged(picture: Float32, width: int, height: int) -> Float32:
+    """``picture`` [h, w] or [h, w, C] at another size, bilinear."""
+    if picture.shape[:2] == (height, width):
+        return picture
+    out: Float32 = cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR)
+    return out
