@@ -33,6 +33,7 @@ class SynthObject:
     parts: tuple[Surface, ...]
     model: BrickModel | None
     placement: Placement
+    library: Path | None = None
 
     @property
     def floor(self) -> float:
@@ -40,13 +41,17 @@ class SynthObject:
         return float(min(p.corners[..., 2].min() for p in self.parts))
 
     def holds_without(self, gone: frozenset[int]) -> bool:
-        """Whether the bricks that are left hold together (and there are any)."""
+        """Whether the bricks that are left hold together as well as before (and there are any).
+
+        An official model may consist of several bodies that only stand together: none may fall apart further.
+        """
         from paad.synth.assembly import connected_components
 
         if self.model is None:
             return False
         rest = tuple(b for i, b in enumerate(self.model.bricks) if i not in gone)
-        return len(rest) > 1 and len(connected_components(BrickModel(self.name, rest))) == 1
+        bodies = connected_components(BrickModel(self.name, rest), self.library)
+        return len(rest) > 1 and len(bodies) <= len(connected_components(self.model, self.library))
 
     @property
     def holds(self) -> Holds:
@@ -100,4 +105,4 @@ def _brick_object(name: str, model: BrickModel, library: Path | None) -> SynthOb
         colour = ldraw_color(brick.color)
         finish = METAL if colour.finish in ("metal", "chrome", "pearlescent") else SOLID
         surfaces.append(surface_of_mesh(mesh, linear_of_srgb(colour.rgb).tolist(), finish, index, placement))
-    return SynthObject(name, tuple(surfaces), model, placement)
+    return SynthObject(name, tuple(surfaces), model, placement, library)
