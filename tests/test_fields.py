@@ -108,6 +108,16 @@ def test_a_fit_reproduces_unseen_views_and_repeats_itself() -> None:
     assert torch.equal(field.gaussians.means, again.gaussians.means)
 
 
+def test_the_fit_stops_when_watched_views_get_worse() -> None:
+    views = posed_views(toy_gaussians())
+    spoilt = [replace(v, image=255 - v.image) for v in views[:3]]
+    long = replace(SMALL, steps=1600, initial_gaussians=600, max_gaussians=600)
+    _, log = build_field(views, long, watched=spoilt)
+    assert log.steps < long.steps
+    assert len(log.watched) >= 3
+    assert max(log.watched) > log.watched[-1]
+
+
 def test_too_few_views() -> None:
     with pytest.raises(DataError, match="2 usable views"):
         build_field(posed_views(toy_gaussians())[:2], SMALL)

@@ -34,8 +34,29 @@ class DemoProfile:
 
 
 PROFILES = {
-    "quick": DemoProfile(size=160, samples=16, train=48, good=4, defect=6, options={"seconds": 15.0}),
-    "full": DemoProfile(size=240, samples=24, train=100, good=8, defect=12, options={"seconds": 70.0}),
+    "quick": DemoProfile(
+        size=160,
+        samples=16,
+        train=48,
+        good=4,
+        defect=6,
+        options={
+            "steps": 450,
+            "initial_gaussians": 8000,
+            "max_gaussians": 10000,
+            "sh_degree": 2,
+            "template_spacing_deg": 10.0,
+            "hold_out": 0.25,
+        },
+    ),
+    "full": DemoProfile(
+        size=240,
+        samples=24,
+        train=100,
+        good=8,
+        defect=12,
+        options={"steps": 1800, "initial_gaussians": 15000, "max_gaussians": 24000, "hold_out": 0.2},
+    ),
 }
 
 

@@ -100,7 +100,7 @@ class Paad(Detector):
         split = split_views(len(loaded), self.config.hold_out)
         fitted = [loaded[i] for i in split.fitted]
         held_out = [loaded[i] for i in split.held_out]
-        field, log = build_field(fitted, self.config, points, self.device, progress)
+        field, log = build_field(fitted, self.config, points, self.device, progress, held_out)
         field = as_stored(field)
         templates = render_templates(field, self.config.template_spacing_deg) if field.bounded else None
         guide = Guide(templates, find_landmarks(field, fitted))

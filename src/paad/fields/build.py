@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from paad.errors import DataError
 from paad.fields.carve import carve
@@ -17,6 +18,7 @@ from paad.fields.targets import composite, targets_of
 from paad.geometry.camera import Camera
 from paad.geometry.se3 import camera_centre
 from paad.geometry.views import view_volume
+from paad.render import Gaussians, render
 from paad.types import Float32, Float64, PosedView, Progress
 
 LEAST_VIEWS = 3
@@ -83,6 +85,7 @@ def build_field(
     points: tuple[Float64, Float32] | None = None,
     device: str = "cpu",
     progress: Progress | None = None,
+    watched: Sequence[PosedView] = (),
 ) -> tuple[Field, FitLog]:
     """Fit a field to ``views``, all of them; keep some aside with :func:`split_views` beforehand.
 
@@ -92,6 +95,7 @@ def build_field(
         points: xyz [N, 3] and RGB [N, 3] in [0, 1] of a sparse reconstruction, for scenes without masks.
         device: "cpu" or "cuda".
         progress: called as ``progress(step, steps, message)``.
+        watched: views that are not fitted; when they get worse, the fit stops.
 
     Raises:
         DataError: too few views, or nothing that all of them see.
@@ -118,7 +122,19 @@ def build_field(
     box = (low, high) if bounded else None
     targets = targets_of(views, ground.background, box, ground.cut_out, ground.cut_out, side)
     targets = [t.to(device) for t in targets]
-    gaussians, log = optimize(start.to(device), targets, ground.background, radius, box, config, progress)
+    aside = targets_of(watched[:: max(1, len(watched) // 6)], ground.background, box, ground.cut_out, False, side)
+    aside = [t.to(device) for t in aside]
+    behind = torch.as_tensor(ground.background, device=device)
+
+    def watch(gaussians: Gaussians) -> float:
+        with torch.no_grad():
+            drawn = [render(gaussians, t.cam_from_world, t.camera, behind).colour for t in aside]
+        errors = [float(((a.clamp(0, 1) - t.colour) ** 2).mean()) for a, t in zip(drawn, aside, strict=True)]
+        return float(np.mean([-10.0 * np.log10(max(e, 1e-12)) for e in errors]))
+
+    gaussians, log = optimize(
+        start.to(device), targets, ground.background, radius, box, config, progress, watch if aside else None
+    )
     eyes = np.stack([camera_centre(v.cam_from_world) for v in views]) - centre
     distances = np.linalg.norm(eyes, axis=1)
     field = Field(

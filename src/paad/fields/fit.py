@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -48,14 +48,19 @@ RATES = {
 }
 
 
+_WATCH_EVERY = 250
+
+
 @dataclass
 class FitLog:
-    """What happened during a fit: seconds, steps done, number of Gaussians, and the loss now and then."""
+    """What happened during a fit: seconds, steps done, number of Gaussians, and now and then the loss, and the PSNR
+    of the views that were watched."""
 
     seconds: float = 0.0
     steps: int = 0
     gaussians: int = 0
     losses: list[float] = field(default_factory=list)
+    watched: list[float] = field(default_factory=list)
 
 
 def initial_gaussians(xyz: Float64, rgb: Float32, spacing: float | Float64, config: FieldConfig) -> Gaussians:
@@ -103,6 +108,7 @@ def optimize(
     box: tuple[Float64, Float64] | None,
     config: FieldConfig,
     progress: Progress | None = None,
+    watch: Callable[[Gaussians], float] | None = None,
 ) -> tuple[Gaussians, FitLog]:
     """Fit ``start`` to ``targets``.
 
@@ -114,6 +120,8 @@ def optimize(
         box: corners [3], [3] outside of which Gaussians are pruned; None for open scenes.
         config: the schedule.
         progress: called as ``progress(step, steps, message)``.
+        watch: how good the Gaussians are on views that are not fitted (dB), asked in the second half of the schedule;
+            the fit stops when two answers in a row are worse than the best, and goes back to that.
 
     Raises:
         DataError: the loss is not finite.
@@ -129,6 +137,8 @@ def optimize(
     rng = np.random.default_rng(config.seed)
     pull, log, began = torch.zeros(len(start), device=device), FitLog(), time.perf_counter()
     order: list[int] = []
+    best: tuple[float, Gaussians] | None = None
+    worse = 0
     threads = torch.get_num_threads()
     if device.type == "cpu":
         torch.set_num_threads(1)
@@ -158,9 +168,18 @@ def optimize(
                 if progress:
                     progress(step + 1, config.steps, f"{len(pull)} Gaussians, loss {log.losses[-1]:.4f}")
             log.steps = step + 1
+            if watch and done > 0.5 and step % _WATCH_EVERY == 0:
+                now = adam.gaussians.detached()
+                value = watch(now)
+                log.watched.append(round(value, 3))
+                worse = 0 if best is None or value > best[0] else worse + 1
+                if worse == 0:
+                    best = (value, now.map(torch.clone))
+                if worse == 2:
+                    break
     finally:
         torch.set_num_threads(threads)
-    fitted = adam.gaussians.detached()
+    fitted = best[1] if best is not None and worse == 2 else adam.gaussians.detached()
     fitted = fitted[torch.nonzero(~idle(fitted, corners, limit, 1 / 255))[:, 0]]
     log.seconds, log.gaussians = time.perf_counter() - began, len(fitted)
     return fitted, log
