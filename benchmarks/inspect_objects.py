@@ -104,7 +104,7 @@ def judge(detector: Any, folder: Any) -> dict[str, Any]:
     }
 
 
-def strangers(detector: Any, folders: list[Any], most: int = 20) -> str:
+def strangers(detector: Any, folders: list[Any], most: int = 8) -> str:
     """Share of photos of other objects, of empty pictures and of noise that is answered "unknown"."""
     rng = np.random.default_rng(0)
     h, w = detector.field.camera.height, detector.field.camera.width
