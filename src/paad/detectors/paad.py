@@ -45,13 +45,15 @@ _LEAST_QUALITY = 0.62
 """Least pose quality at which a verdict is given: good and defective views reach 0.9, other objects 0.1 to 0.4."""
 _SAME_POSE_DEG = 5.0
 _REMEMBERED_VIEWS = 120
+_LANDMARK_VIEWS = 24
+"""Of an object that has silhouettes: landmarks are then needed only for photos whose object cannot be cut out."""
 
 
 @dataclass(frozen=True)
 class PaadConfig(FieldConfig):
     """Options of the ``paad`` method: those of the field, and these."""
 
-    template_spacing_deg: float = 6.0  # angle between neighbouring templates of the pose search
+    template_spacing_deg: float = 7.0  # angle between neighbouring templates of the pose search
     hold_out: float = 0.16  # share of the training views kept aside for calibration
     false_alarm_rate: float = 0.02  # default share of good photos that may be called defects
 
@@ -103,7 +105,10 @@ class Paad(Detector):
         field, log = build_field(fitted, self.config, points, self.device, progress, held_out)
         field = as_stored(field)
         templates = render_templates(field, self.config.template_spacing_deg) if field.bounded else None
-        guide = Guide(templates, find_landmarks(field, fitted))
+        guide = Guide(
+            templates,
+            find_landmarks(field, fitted if not field.bounded else fitted[:: max(1, len(fitted) // _LANDMARK_VIEWS)]),
+        )
         box = (field.low, field.high) if field.bounded else None
         sample = fitted[:: max(1, len(fitted) // _REMEMBERED_VIEWS)]
         targets = targets_of(sample, field.background, box, field.cut_out, False, self.config.max_side)

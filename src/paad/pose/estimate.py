@@ -32,9 +32,9 @@ class Stage:
 class PoseConfig:
     """How a pose is searched for."""
 
-    hypotheses: int = 12  # starts from the templates
+    hypotheses: int = 10  # starts from the templates
     stages: tuple[Stage, ...] = (
-        Stage(56, 3, 1.0, 4),
+        Stage(56, 3, 1.0, 3),
         Stage(120, 3, 1.5, 2),
         Stage(420, 3, 1.0, 1),
         Stage(420, 4, 0.5, 1),
