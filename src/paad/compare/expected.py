@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.optimize import nnls
 
 from paad.compare.residual import SCALES_PX, blur, gradient_magnitude, residual_maps
 from paad.fields.field import Field
@@ -148,6 +147,8 @@ def fit_expected(residuals: Sequence[Float32], features: Sequence[Float32], seed
     A residual's spread grows with its size, hence two rounds of non-negative least squares weighted by the last
     round's expectation (Lawson and Hanson, 1974).
     """
+    from scipy.optimize import nnls  # half a second that an inspection need not wait for
+
     weights = np.zeros((len(SCALES_PX), features[0].shape[1]))
     for s in range(len(SCALES_PX)):
         rng = np.random.default_rng(seed)

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from numba import njit, prange
-from scipy import ndimage
 
 from paad.errors import DataError
 from paad.render.threads import ONE_CALLER
@@ -85,6 +84,8 @@ def carve(
     Raises:
         DataError: no mask at all, or nothing is left: the masks and poses do not belong together.
     """
+    from scipy import ndimage  # only a fit waits for it
+
     masked = [v for v in views if v.mask is not None]
     if not masked:
         raise DataError("carving needs object masks; none of the views has one")
@@ -104,6 +105,8 @@ def carve(
 
 
 def _surface(grid: Float64, solid: Bool, size: float, views: Sequence[PosedView]) -> SurfacePoints:
+    from scipy import ndimage
+
     padded = np.pad(solid, 1)
     shell = (solid & ~ndimage.binary_erosion(padded)[1:-1, 1:-1, 1:-1]).nonzero()
     smooth = ndimage.gaussian_filter(padded.astype(np.float32), 1.5)

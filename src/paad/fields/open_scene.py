@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from scipy.spatial import cKDTree
 
 from paad.errors import DataError
 from paad.types import Float32, Float64, PosedView
@@ -32,6 +31,8 @@ def consistent_points(
     Raises:
         DataError: hardly any point is seen by several views.
     """
+    from scipy.spatial import cKDTree  # only a fit waits for it
+
     rng = np.random.default_rng(seed)
     direction = rng.normal(size=(_CANDIDATES, 3))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
