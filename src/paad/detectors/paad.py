@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from paad.compare.calibration import Calibration, calibrate
@@ -25,6 +24,7 @@ from paad.compare.expected import remembered_residuals
 from paad.compare.regions import find_regions
 from paad.detectors.base import Detector, float_image
 from paad.detectors.paad_state import Learned, as_stored, pack, unpack
+from paad.detectors.settings import torch_device
 from paad.errors import DataError, PoseError, UsageError
 from paad.fields.build import build_field, measure_quality, split_views
 from paad.fields.field import Field
@@ -70,7 +70,7 @@ class Paad(Detector):
         if unknown:
             raise UsageError(f"option {unknown[0]!r} is not one of paad's; allowed are: {', '.join(sorted(known))}")
         self.config = PaadConfig(**options)
-        self.device = _device(device)
+        self.device = torch_device(device)
         self._learned: Learned | None = None
 
     @property
@@ -261,16 +261,6 @@ class Paad(Detector):
         out = cls(device=device, **manifest["config"])
         out._learned = unpack(tensors, manifest, out.device)
         return out
-
-
-def _device(asked: str) -> str:
-    if asked == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if asked not in ("cpu", "cuda"):
-        raise UsageError(f"device {asked!r} is not known; choose auto, cpu or cuda")
-    if asked == "cuda" and not torch.cuda.is_available():
-        raise UsageError("device 'cuda' is asked for, but torch finds no CUDA device here; use --device cpu")
-    return asked
 
 
 def _reduced(picture: Float32, camera: Camera) -> Float32:
