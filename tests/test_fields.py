@@ -18,7 +18,8 @@ from paad.fields.open_scene import consistent_points
 from paad.fields.optimize import GaussianAdam
 from paad.fields.ply import read_ply, write_ply
 from paad.fields.quality import psnr, ssim
-from paad.fields.targets import Target, box_window
+from paad.fields.framing import box_window
+from paad.fields.targets import Target
 from paad.geometry.camera import Camera
 from paad.geometry.se3 import look_at
 from paad.render import Gaussians, render

@@ -16,6 +16,7 @@ from paad.pose.landmarks import find_landmarks, poses_from_landmarks
 from paad.pose.query import QueryImage, cameras_of_photo, prepare_query
 from paad.pose.refine import align, brightness_gain, filled_depth
 from paad.pose.templates import render_templates, sphere_directions
+from paad.render.splats import Splats
 from toy import CAMERA, SIZE, photograph, pose_from, posed_views, toy_gaussians
 
 DIRECTION = np.array([0.48, -0.6, 0.64])
@@ -25,9 +26,8 @@ DIRECTION = np.array([0.48, -0.6, 0.64])
 def field() -> Field:
     directions = sphere_directions(25.0).astype(np.float32)
     low = np.full(3, -0.9)
-    return Field(
-        toy_gaussians(), np.ones(3, np.float32), np.zeros(3), 0.85, low, -low, True, False, CAMERA, 2.6, directions
-    )
+    splats = Splats.of(toy_gaussians())
+    return Field(splats, np.ones(3, np.float32), np.zeros(3), 0.85, low, -low, True, False, CAMERA, 2.6, directions)
 
 
 @pytest.fixture(scope="module")

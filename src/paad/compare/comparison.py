@@ -55,8 +55,7 @@ class Expectation:
 def compare(field: Field, remembered: Float32, query: QueryImage, found: Alignment, longest: int) -> Comparison:
     """Compare ``query`` with ``field`` at the pose ``found``; photos longer than ``longest`` pixels are reduced."""
     level = query.scaled(min(1.0, longest / max(query.camera.width, query.camera.height)))
-    drawn = field.render(found.cam_from_world, level.camera)
-    alpha, colour = drawn.alpha.cpu().numpy(), drawn.colour.cpu().numpy()
+    colour, alpha, _ = field.draw(found.cam_from_world, level.camera)
     ground = (1.0 - alpha)[..., None] * field.background
     reference = ((colour - ground) * found.gain + ground).astype(np.float32)
     features = expectation_features(field, remembered, found.cam_from_world, level.camera, reference, alpha)

@@ -20,16 +20,13 @@ from paad.compare.comparison import (
     learn_expectation,
     shows_background,
 )
-from paad.compare.expected import remembered_residuals
 from paad.compare.regions import find_regions
 from paad.detectors.base import Detector, float_image
 from paad.detectors.paad_state import Learned, as_stored, pack, unpack
 from paad.detectors.settings import torch_device
 from paad.errors import DataError, PoseError, UsageError
-from paad.fields.build import build_field, measure_quality, split_views
+from paad.fields.config import FieldConfig
 from paad.fields.field import Field
-from paad.fields.fit import FieldConfig
-from paad.fields.targets import targets_of
 from paad.geometry.camera import Camera
 from paad.geometry.se3 import rotation_error_deg
 from paad.pose.estimate import Guide, PoseConfig, search
@@ -95,6 +92,11 @@ class Paad(Detector):
         Raises:
             DataError: fewer than 3 views, masks and poses that do not belong together, or images that are not finite.
         """
+        # torch takes seconds to import, and an inspection does without it
+        from paad.compare.remembered import remembered_residuals
+        from paad.fields.build import build_field, measure_quality, split_views
+        from paad.fields.targets import targets_of
+
         began = time.perf_counter()
         sparse = getattr(views, "points", None)
         points = None if sparse is None else (sparse.xyz, sparse.rgb.astype(np.float32) / np.float32(255.0))
@@ -242,7 +244,7 @@ class Paad(Detector):
         """What was learned, for people."""
         learned = self.learned
         return {
-            "gaussians": len(learned.field.gaussians),
+            "gaussians": len(learned.field.splats),
             "bounded": learned.field.bounded,
             "unseen_views": None if learned.quality is None else asdict(learned.quality),
             "calibration_views": len(learned.calibration.scores),

@@ -6,21 +6,19 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from paad.compare.calibration import Calibration
 from paad.compare.comparison import Expectation
 from paad.compare.expected import ExpectedResidual
 from paad.compare.residual import SCALES_PX
-from paad.fields.build import Quality
+from paad.fields.config import FitLog, Quality
 from paad.fields.field import Field
-from paad.fields.fit import FitLog
 from paad.geometry.camera import Camera
 from paad.pose.estimate import Guide
 from paad.pose.landmarks import Landmarks
 from paad.pose.templates import Templates
-from paad.render import Gaussians
+from paad.render.splats import Splats
 
 
 @dataclass(frozen=True)
@@ -37,16 +35,16 @@ class Learned:
 
 def as_stored(field: Field) -> Field:
     """The field in the precision of its file, so that a saved model predicts what the fitted one does."""
-    half = {k: t if k == "means" else t.half().float() for k, t in field.gaussians.named().items()}
-    return replace(field, gaussians=Gaussians(**half))
+    half = {k: a if k == "means" else a.astype(np.float16).astype(np.float32) for k, a in field.splats.named().items()}
+    return replace(field, splats=Splats(**half))
 
 
 def pack(learned: Learned) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """Arrays by name and a JSON-able manifest."""
     field, guide = learned.field, learned.guide
     tensors: dict[str, NDArray[Any]] = {
-        f"gaussians.{name}": t.detach().cpu().numpy().astype(np.float32 if name == "means" else np.float16)
-        for name, t in field.gaussians.named().items()
+        f"gaussians.{name}": array.astype(np.float32 if name == "means" else np.float16)
+        for name, array in field.splats.named().items()
     }
     tensors |= {"remembered": learned.expectation.remembered, "directions": field.directions}
     if guide.templates is not None:
@@ -82,9 +80,9 @@ def unpack(tensors: dict[str, NDArray[Any]], manifest: dict[str, Any], device: s
         KeyError: a part is missing.
     """
     about = manifest["field"]
-    gaussians = {f.name: torch.from_numpy(tensors[f"gaussians.{f.name}"].astype(np.float32)) for f in fields(Gaussians)}
+    splats = Splats(**{f.name: tensors[f"gaussians.{f.name}"].astype(np.float32) for f in fields(Splats)})
     field = Field(
-        Gaussians(**gaussians).to(device),
+        splats,
         np.array(about["background"], np.float32),
         np.array(about["centre"]),
         about["radius"],
@@ -95,6 +93,7 @@ def unpack(tensors: dict[str, NDArray[Any]], manifest: dict[str, Any], device: s
         Camera(**manifest["camera"]),
         about["distance"],
         tensors["directions"],
+        device,
     )
     templates = landmarks = None
     if "templates.rings" in tensors:

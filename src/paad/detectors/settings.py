@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any, TypeVar
-
-import torch
 
 from paad.errors import UsageError
 
@@ -43,9 +43,18 @@ def torch_device(asked: str) -> str:
         UsageError: another word, or CUDA where there is none.
     """
     if asked == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        return "cuda" if _cuda_works() else "cpu"
     if asked not in ("cpu", "cuda"):
         raise UsageError(f"device {asked!r} is not known; choose auto, cpu or cuda")
-    if asked == "cuda" and not torch.cuda.is_available():
+    if asked == "cuda" and not _cuda_works():
         raise UsageError("device 'cuda' is asked for, but torch finds no CUDA device here; use --device cpu")
     return asked
+
+
+def _cuda_works() -> bool:
+    """Whether torch finds a CUDA device; torch, which takes seconds to import, is only asked where one can be."""
+    if sys.platform == "linux" and not any(Path(p).exists() for p in ("/dev/nvidiactl", "/dev/dxg")):
+        return False
+    import torch
+
+    return bool(torch.cuda.is_available())

@@ -10,15 +10,18 @@ import torch
 
 from paad.errors import DataError
 from paad.fields.carve import carve
+from paad.fields.config import FieldConfig, FitLog, Quality
 from paad.fields.field import Field
-from paad.fields.fit import FieldConfig, FitLog, initial_gaussians, optimize
+from paad.fields.fit import initial_gaussians, optimize
+from paad.fields.framing import composite
 from paad.fields.open_scene import consistent_points
 from paad.fields.quality import psnr, ssim
-from paad.fields.targets import composite, targets_of
+from paad.fields.targets import targets_of
 from paad.geometry.camera import Camera
 from paad.geometry.se3 import camera_centre
 from paad.geometry.views import view_volume
 from paad.render import Gaussians, render
+from paad.render.splats import Splats
 from paad.types import Float32, Float64, PosedView, Progress
 
 LEAST_VIEWS = 3
@@ -30,15 +33,6 @@ class Split:
 
     fitted: tuple[int, ...]
     held_out: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Quality:
-    """Means over views that the fit has not seen: dB over the picture and over the object's pixels, and SSIM."""
-
-    psnr: float
-    psnr_object: float
-    ssim: float
 
 
 def split_views(count: int, share: float, at_most: int = 40) -> Split:
@@ -138,7 +132,7 @@ def build_field(
     eyes = np.stack([camera_centre(v.cam_from_world) for v in views]) - centre
     distances = np.linalg.norm(eyes, axis=1)
     field = Field(
-        gaussians,
+        Splats.of(gaussians),
         ground.background,
         centre,
         radius,
@@ -149,6 +143,7 @@ def build_field(
         _usual_camera([v.camera for v in views]),
         float(np.median(distances)),
         (eyes / distances[:, None]).astype(np.float32),
+        device,
     )
     return field, log
 
@@ -168,8 +163,7 @@ def measure_quality(field: Field, views: Sequence[PosedView]) -> Quality | None:
     """How well ``field`` reproduces ``views`` that it was not fitted to, at their true poses; None without views."""
     rows = []
     for view in views:
-        drawn = field.render(view.cam_from_world, view.camera)
-        colour = drawn.colour.cpu().numpy()
+        colour = field.draw(view.cam_from_world, view.camera).colour
         photo = view.image.astype(np.float32) / np.float32(255.0)
         truth = composite(photo, view.mask, field.background) if field.cut_out else photo
         inside = np.ones(truth.shape[:2], np.bool_) if view.mask is None else view.mask > 0.5

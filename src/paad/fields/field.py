@@ -1,16 +1,20 @@
-"""The field: the learned appearance of the good object, and what is needed to render it and to bound it."""
+"""The field: the learned appearance of the good object, and what is needed to draw it and to bound it."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from paad.geometry.camera import Camera
-from paad.render import Backend, Gaussians, Rendering, render
+from paad.render.splats import Picture, Splats
 from paad.types import Float32, Float64
+
+if TYPE_CHECKING:
+    from paad.render import Backend, Gaussians, Rendering
 
 
 @dataclass(frozen=True)
@@ -18,7 +22,7 @@ class Field:
     """A fitted object.
 
     Attributes:
-        gaussians: its Gaussians, world coordinates of the input.
+        splats: its Gaussians, world coordinates of the input.
         background: RGB float32 [3] that it is rendered over.
         centre: float64 [3], the point that poses turn about.
         radius: of the object, scene units.
@@ -28,9 +32,10 @@ class Field:
         camera: the training views' usual camera.
         distance: median distance of the training cameras from ``centre``, scene units.
         directions: float32 [V, 3], unit vectors from ``centre`` to the training cameras.
+        device: "cpu" draws with the CPU kernels and without torch, "cuda" with gsplat.
     """
 
-    gaussians: Gaussians
+    splats: Splats
     background: Float32
     centre: Float64
     radius: float
@@ -41,20 +46,45 @@ class Field:
     camera: Camera
     distance: float
     directions: Float32
+    device: str = "cpu"
+
+    @cached_property
+    def gaussians(self) -> Gaussians:
+        """The Gaussians as torch tensors on ``device``."""
+        import torch
+
+        from paad.render import Gaussians
+
+        return Gaussians(**{k: torch.from_numpy(a) for k, a in self.splats.named().items()}).to(self.device)
+
+    def draw(self, cam_from_world: Float64, camera: Camera) -> Picture:
+        """The good object seen from a pose [4, 4], as arrays."""
+        if self.device == "cpu":
+            return self.splats.draw(cam_from_world, camera, self.background)
+        drawn = self.render(cam_from_world, camera)
+        return Picture(*(t.cpu().numpy() for t in drawn))
+
+    def draw_colours(self, sh: Float32, cam_from_world: Float64, camera: Camera) -> Float32:
+        """The bodies with other colours ``sh`` [N, K, 3], over black: [H, W, 3]."""
+        black = np.zeros(3, np.float32)
+        return replace(self, splats=self.splats.with_sh(sh), background=black).draw(cam_from_world, camera).colour
 
     def render(self, cam_from_world: Float64, camera: Camera, backend: Backend = "auto") -> Rendering:
-        """Render the good object at a pose [4, 4], without gradients; tensors on the Gaussians' device."""
+        """The good object seen from a pose [4, 4], as torch tensors on ``device``, without gradients."""
+        import torch
+
+        from paad.render import render
+
         g = self.gaussians
-        device = g.means.device
-        pose = torch.as_tensor(np.asarray(cam_from_world, np.float32), device=device)
+        pose = torch.as_tensor(np.asarray(cam_from_world, np.float32), device=g.means.device)
         with torch.no_grad():
-            return render(g, pose, camera, torch.as_tensor(self.background, device=device), backend=backend)
+            return render(g, pose, camera, torch.as_tensor(self.background, device=g.means.device), backend=backend)
 
     def decimated(self, count: int) -> Field:
         """A field of at most ``count`` Gaussians, enlarged to cover as much: for pictures of few pixels."""
-        n = len(self.gaussians)
+        n = len(self.splats)
         if n <= count:
             return self
-        chosen = torch.from_numpy(np.sort(np.random.default_rng(0).choice(n, count, replace=False)))
-        kept = self.gaussians[chosen.to(self.gaussians.means.device)]
-        return replace(self, gaussians=replace(kept, log_scales=kept.log_scales + 0.5 * math.log(n / count)))
+        kept = self.splats.chosen(np.sort(np.random.default_rng(0).choice(n, count, replace=False)))
+        enlarged = kept.log_scales + np.float32(0.5 * math.log(n / count))
+        return replace(self, splats=replace(kept, log_scales=enlarged))

@@ -4,39 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from paad.errors import DataError
+from paad.fields.config import FieldConfig, FitLog
 from paad.fields.density import chosen_to_split, idle, split_longest
 from paad.fields.optimize import GaussianAdam
 from paad.fields.targets import Target
 from paad.render import Gaussians, render
 from paad.render.gaussians import SH_BASES, concatenate
 from paad.types import Float32, Float64, Progress
-
-
-@dataclass(frozen=True)
-class FieldConfig:
-    """How the field is fitted. The defaults suit a toy in 100 to 200 views of 400 x 400 pixels on two cores."""
-
-    steps: int = 1400  # optimization steps, one view each
-    seconds: float | None = None  # wall time after which the schedule is wound up; None leaves it to the steps
-    initial_gaussians: int = 20000  # points of the carved surface that are taken
-    max_gaussians: int = 28000  # budget for splitting
-    sh_degree: int = 3  # degree of the view-dependent colour, 0 to 3
-    max_side: int = 800  # longer training pictures are reduced to this many pixels
-    grow_from: float = 0.08  # share of the schedule at which splitting begins
-    grow_until: float = 0.6  # and ends
-    grow_every: int = 100  # steps between two rounds of splitting and pruning
-    coarse_until: float = 0.25  # share of the schedule fitted at half the resolution
-    squared: float = 2.0  # weight of the squared error beside the absolute one
-    silhouette: float = 0.5  # weight of the absolute error of alpha where masks are given
-    seed: int = 0  # order of the views and choice of the initial points
-
 
 RATES = {
     "means": 2e-3,  # times the object's radius
@@ -49,18 +29,6 @@ RATES = {
 
 
 _WATCH_EVERY = 250
-
-
-@dataclass
-class FitLog:
-    """What happened during a fit: seconds, steps done, number of Gaussians, and now and then the loss, and the PSNR
-    of the views that were watched."""
-
-    seconds: float = 0.0
-    steps: int = 0
-    gaussians: int = 0
-    losses: list[float] = field(default_factory=list)
-    watched: list[float] = field(default_factory=list)
 
 
 def initial_gaussians(xyz: Float64, rgb: Float32, spacing: float | Float64, config: FieldConfig) -> Gaussians:

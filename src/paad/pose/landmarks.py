@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paad.fields.field import Field
-from paad.fields.targets import composite
+from paad.fields.framing import composite
 from paad.pose.query import QueryImage
 from paad.types import Float32, Float64, PosedView
 
@@ -60,10 +60,10 @@ def find_landmarks(field: Field, views: Sequence[PosedView]) -> Landmarks:
         pixels, found = _features(image, mask, _PER_VIEW)
         if not len(pixels):
             continue
-        drawn = field.render(view.cam_from_world, camera)
+        drawn = field.draw(view.cam_from_world, camera)
         x, y = pixels.astype(np.int64).T
         x, y = np.clip(x, 0, camera.width - 1), np.clip(y, 0, camera.height - 1)
-        alpha, depth = drawn.alpha.cpu().numpy()[y, x], drawn.depth.cpu().numpy()[y, x]
+        alpha, depth = drawn.alpha[y, x], drawn.depth[y, x]
         solid = alpha > 0.8
         z = depth[solid] / alpha[solid]
         in_camera = np.stack(
@@ -124,16 +124,19 @@ def _solve(xyz: Float32, pixels: Float64, query: QueryImage) -> Float64 | None:
     if len(xyz) < _LEAST_INLIERS:
         return None
     cv2.setRNGSeed(0)
-    done, turn, shift, inliers = cv2.solvePnPRansac(
-        xyz.astype(np.float64),
-        pixels,
-        query.camera.matrix,
-        None,
-        iterationsCount=2000,
-        reprojectionError=4.0,
-        confidence=0.999,
-        flags=cv2.SOLVEPNP_SQPNP,
-    )
+    try:
+        done, turn, shift, inliers = cv2.solvePnPRansac(
+            xyz.astype(np.float64),
+            pixels,
+            query.camera.matrix,
+            None,
+            iterationsCount=2000,
+            reprojectionError=4.0,
+            confidence=0.999,
+            flags=cv2.SOLVEPNP_SQPNP,
+        )
+    except cv2.error:  # points in one place: OpenCV 5 raises where OpenCV 4 found nothing
+        return None
     if not done or inliers is None or len(inliers) < _LEAST_INLIERS:
         return None
     pose = np.eye(4)

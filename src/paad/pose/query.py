@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from paad.data.masks import estimate_mask
-from paad.fields.targets import composite
+from paad.fields.framing import composite
 from paad.geometry.camera import Camera
 from paad.types import Float32
 

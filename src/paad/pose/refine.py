@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from paad.fields.field import Field
-from paad.fields.targets import box_window
+from paad.fields.framing import box_window
 from paad.geometry.se3 import se3_exp
 from paad.pose.kernels import normal_equations
 from paad.pose.query import QueryImage
@@ -91,9 +91,7 @@ def align(
         if w < 8 or h < 8:
             return best
         camera = query.camera.cropped(x0, y0, w, h)
-        drawn = field.render(pose, camera)
-        alpha = drawn.alpha.cpu().numpy()
-        colour = drawn.colour.cpu().numpy()
+        colour, alpha, distance = field.draw(pose, camera)
         seen = np.ascontiguousarray(image[y0 : y0 + h, x0 : x0 + w])
         sharp = colour
         colour = blurred(colour, blur_px)
@@ -102,7 +100,7 @@ def align(
             ground = (1.0 - alpha)[..., None] * field.background
             sharp = ((sharp - ground) * gain + ground).astype(np.float32)
             colour = blurred(sharp, blur_px)
-        depth = filled_depth(drawn.depth.cpu().numpy(), alpha)
+        depth = filled_depth(distance, alpha)
         off = np.sqrt(((seen - colour) ** 2).sum(axis=2))[depth > 0]
         if off.size < _LEAST_PIXELS:
             return best

@@ -63,12 +63,11 @@ def render_templates(field: Field, spacing_deg: float = 6.0, margin_deg: float =
     poses, views = [], []
     for direction in directions[near]:
         pose = look_at(field.centre + field.distance * direction, field.centre)
-        drawn = field.render(pose, camera)
-        alpha = drawn.alpha.cpu().numpy()
+        colour, alpha, _ = field.draw(pose, camera)
         if alpha.sum() < 4.0:
             continue
         # over black, so that premultiplied colour is what is left
-        colour = drawn.colour.cpu().numpy() - (1.0 - alpha)[..., None] * field.background
+        colour = colour - (1.0 - alpha)[..., None] * field.background
         straight = np.clip(colour / np.maximum(alpha, 1e-3)[..., None], 0.0, 1.0)
         views.append(describe(straight.astype(np.float32), alpha, camera))
         poses.append(pose)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from paad.errors import UsageError
 from paad.geometry.camera import Camera
 from paad.render.gaussians import Gaussians
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Backend = Literal["auto", "cpu", "gsplat", "twin"]
 

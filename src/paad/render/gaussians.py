@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 SH_BASES = {0: 1, 1: 4, 2: 9, 3: 16}
 
@@ -35,12 +37,12 @@ class Gaussians:
     @property
     def scales(self) -> Tensor:
         """Standard deviations [N, 3] in scene units."""
-        return torch.exp(self.log_scales)
+        return self.log_scales.exp()
 
     @property
     def opacities(self) -> Tensor:
         """Opacities [N] in (0, 1)."""
-        return torch.sigmoid(self.logit_opacities)
+        return self.logit_opacities.sigmoid()
 
     def named(self) -> dict[str, Tensor]:
         """The five tensors by name."""
@@ -64,4 +66,6 @@ class Gaussians:
 
 def concatenate(parts: list[Gaussians]) -> Gaussians:
     """One set that holds all ``parts``; their numbers of colour bases must agree."""
+    import torch
+
     return Gaussians(**{name: torch.cat([p.named()[name] for p in parts]) for name in parts[0].named()})

@@ -1,0 +1,45 @@
+"""What a fit is told and what it leaves in writing: plain records, without torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class FieldConfig:
+    """How the field is fitted. The defaults suit a toy in 100 to 200 views of 400 x 400 pixels on two cores."""
+
+    steps: int = 1400  # optimization steps, one view each
+    seconds: float | None = None  # wall time after which the schedule is wound up; None leaves it to the steps
+    initial_gaussians: int = 20000  # points of the carved surface that are taken
+    max_gaussians: int = 28000  # budget for splitting
+    sh_degree: int = 3  # degree of the view-dependent colour, 0 to 3
+    max_side: int = 800  # longer training pictures are reduced to this many pixels
+    grow_from: float = 0.08  # share of the schedule at which splitting begins
+    grow_until: float = 0.6  # and ends
+    grow_every: int = 100  # steps between two rounds of splitting and pruning
+    coarse_until: float = 0.25  # share of the schedule fitted at half the resolution
+    squared: float = 2.0  # weight of the squared error beside the absolute one
+    silhouette: float = 0.5  # weight of the absolute error of alpha where masks are given
+    seed: int = 0  # order of the views and choice of the initial points
+
+
+@dataclass
+class FitLog:
+    """What happened during a fit: seconds, steps done, number of Gaussians, and now and then the loss, and the PSNR
+    of the views that were watched."""
+
+    seconds: float = 0.0
+    steps: int = 0
+    gaussians: int = 0
+    losses: list[float] = field(default_factory=list)
+    watched: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Means over views that the fit has not seen: dB over the picture and over the object's pixels, and SSIM."""
+
+    psnr: float
+    psnr_object: float
+    ssim: float
