@@ -12,6 +12,7 @@ from torch import Tensor
 from paad.errors import DataError
 from paad.fields.config import FieldConfig, FitLog
 from paad.fields.density import chosen_to_split, idle, split_longest
+from paad.fields.loss import colour_loss
 from paad.fields.optimize import GaussianAdam
 from paad.fields.targets import Target
 from paad.render import Gaussians, render
@@ -61,8 +62,7 @@ def initial_gaussians(xyz: Float64, rgb: Float32, spacing: float | Float64, conf
 def view_loss(gaussians: Gaussians, target: Target, background: Tensor, config: FieldConfig) -> Tensor:
     """Absolute and squared colour error, and the silhouette's where the target has a mask; a scalar."""
     out = render(gaussians, target.cam_from_world, target.camera, background)
-    difference = out.colour - target.colour
-    loss = difference.abs().mean() + config.squared * (difference * difference).mean()
+    loss = colour_loss(out.colour, target.colour, config.squared)
     if target.mask is not None and config.silhouette > 0:
         loss = loss + config.silhouette * (out.alpha - target.mask).abs().mean()
     return loss

@@ -41,8 +41,7 @@ def forward(bodies: Bodies, matrix: Float32, camera: Camera, background: Float32
     """
     size = (camera.width, camera.height)
     projected = projecting.project(*bodies, matrix, _intrinsics(camera), *size)
-    drawn = np.flatnonzero(projected[:, 5])
-    order = drawn[np.argsort(projected[drawn, 9], kind="stable")]
+    order = blending.depth_order(projected)
     columns, rows = -(-camera.width // blending.TILE), -(-camera.height // blending.TILE)
     starts, ids, slots, first = blending.bin_tiles(projected, order, columns, rows)
     ground = np.ascontiguousarray(np.broadcast_to(background, (1, 1, 3)) if background.ndim == 1 else background)

@@ -61,6 +61,39 @@ def _tile_range(g: Any, columns: int, rows: int) -> Any:
 
 
 @njit(cache=True)
+def depth_order(projected: Any) -> Any:
+    """Indices int64 of the drawn Gaussians, nearest first, equal depths in the order of their indices.
+
+    A radix sort, three passes of 11 bits: the bit patterns of positive floats are ordered as the floats are.
+    """
+    n = 0
+    for i in range(projected.shape[0]):
+        n += projected[i, 5] != _ZERO
+    depths = np.empty(n, np.float32)
+    order = np.empty(n, np.int64)
+    n = 0
+    for i in range(projected.shape[0]):
+        if projected[i, 5] != _ZERO:
+            depths[n], order[n] = projected[i, 9], i
+            n += 1
+    keys = depths.view(np.uint32)
+    other_keys, other = np.empty_like(keys), np.empty_like(order)
+    for shift in (np.uint32(0), np.uint32(11), np.uint32(22)):
+        counts = np.zeros(2049, np.int64)
+        for k in range(n):
+            counts[((keys[k] >> shift) & np.uint32(2047)) + 1] += 1
+        for b in range(2048):
+            counts[b + 1] += counts[b]
+        for k in range(n):
+            digit = (keys[k] >> shift) & np.uint32(2047)
+            other_keys[counts[digit]], other[counts[digit]] = keys[k], order[k]
+            counts[digit] += 1
+        keys, other_keys = other_keys, keys
+        order, other = other, order
+    return order
+
+
+@njit(cache=True)
 def bin_tiles(projected: Any, order: Any, columns: int, rows: int) -> Any:
     """Lists of Gaussians by tile, front to back.
 

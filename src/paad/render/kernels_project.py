@@ -247,8 +247,8 @@ def _project_backward_range(
     d_p, d_m, d_r = np.empty((2, 3), np.float32), np.empty((3, 3), np.float32), np.empty((3, 3), np.float32)
     basis, d_basis = np.empty(16, np.float32), np.empty((16, 3), np.float32)
     for i in range(start, stop):
-        if projected[i, 5] == _ZERO:
-            continue
+        if projected[i, 5] == _ZERO or not grads[i].any():
+            continue  # outside of the picture, or hidden behind others: about half of a solid object
         z = projected[i, 9]
         x = pose[0, 0] * means[i, 0] + pose[0, 1] * means[i, 1] + pose[0, 2] * means[i, 2] + pose[0, 3]
         y = pose[1, 0] * means[i, 0] + pose[1, 1] * means[i, 1] + pose[1, 2] * means[i, 2] + pose[1, 3]
