@@ -28,6 +28,10 @@ class ModelFileError(DataError):
     """A ``*.paad`` file is cut, from a newer version, or not one of ours."""
 
 
+class WeightsError(DataError):
+    """A file of network weights is cut, altered, or of another network."""
+
+
 class MissingDependencyError(PaadError):
     """An optional package or program is needed; the message gives the install line."""
 
