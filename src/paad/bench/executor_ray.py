@@ -15,7 +15,7 @@ from typing import Any
 
 from paad.bench.executors import Finished, Limits, row_of_process, write_result
 from paad.bench.grid import Job
-from paad.bench.job import empty_row
+from paad.bench.rows import empty_row
 from paad.errors import MissingDependencyError, UsageError
 
 _RETRIES = 3

@@ -6,6 +6,7 @@ nothing else along and memory goes back when it ends.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import multiprocessing
 import os
@@ -21,7 +22,7 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from paad.bench.grid import Job
-from paad.bench.job import empty_row, run_job
+from paad.bench.rows import empty_row
 
 _POLL_SECONDS = 0.2
 _SPARE_BYTES = 512 * 1024**2  # below this much free memory the largest job is stopped before the system picks a victim
@@ -80,7 +81,10 @@ class LocalExecutor:
         self._running: list[_Running] = []
         self._context: Any = multiprocessing.get_context("forkserver" if sys.platform != "win32" else "spawn")
         if sys.platform != "win32":
+            from multiprocessing import forkserver
+
             self._context.set_forkserver_preload(["paad.bench.preload", "torch"])
+            forkserver.ensure_running()  # it loads its modules while the jobs are still being planned
 
     def __enter__(self) -> LocalExecutor:
         return self
@@ -89,7 +93,7 @@ class LocalExecutor:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for running in self._running:
-            running.process.kill()
+            _kill(running.process)
             running.process.join()
         self._running.clear()
 
@@ -127,21 +131,17 @@ class LocalExecutor:
         if not process.is_alive():
             return row_of_process(job, running.scratch, process.exitcode)
         if time.monotonic() > running.deadline:
-            process.kill()
+            _kill(process)
             return empty_row(job, "timeout", f"stopped after the limit of {self._limits.seconds:g} s")
         used, most = resident_bytes(process.pid) or 0, self._limits.memory_bytes
         if most is not None and used > most:
-            process.kill()
+            _kill(process)
             return empty_row(
                 job, "out_of_memory", f"stopped at {used / 1e6:.0f} MB; the limit is {most / 1e6:.0f} MB a job"
             )
         free = available_bytes()
-        if (
-            free is not None
-            and free < _SPARE_BYTES
-            and used == max(resident_bytes(r.process.pid) or 0 for r in self._running)
-        ):
-            process.kill()
+        if free is not None and free < _SPARE_BYTES and used >= self._largest():
+            _kill(process)
             return empty_row(
                 job, "out_of_memory", f"stopped at {used / 1e6:.0f} MB: the machine had {free / 1e6:.0f} MB left"
             )
@@ -169,14 +169,26 @@ def row_of_process(job: Job, scratch: Path, exit_code: int | None) -> dict[str, 
 
 def write_result(job: Job, scratch: Path) -> None:
     """Do a job and leave its row as ``result.json`` in ``scratch``."""
+    from paad.bench.job import run_job  # here: only the process of a job needs what a job loads
+
     row = run_job(job, scratch)
     text = json.dumps(row, allow_nan=False)
     (scratch / "result.json.part").write_text(text, encoding="utf-8")
     os.replace(scratch / "result.json.part", scratch / "result.json")
 
 
+def _kill(process: BaseProcess) -> None:
+    """Stop a job and whatever it started itself."""
+    if sys.platform != "win32" and process.pid is not None:
+        with contextlib.suppress(ProcessLookupError):  # it may not lead its group yet, or be gone
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+
+
 def _work(job: Job, scratch: Path) -> None:
-    """The main function of a job's process."""
+    """The main function of a job's process, which leads a group of its own so that its children end with it."""
+    if sys.platform != "win32":
+        os.setpgid(0, 0)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     log = os.open(scratch / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)
@@ -189,6 +201,8 @@ def _die_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         connection.wait([parent.sentinel])
+        if sys.platform != "win32":
+            os.killpg(0, signal.SIGKILL)
         os._exit(1)
 
 

@@ -11,13 +11,14 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from paad.bench.grid import Job
 from paad.bench.predictions import PredictionWriter, Stored, dequantize, quantize
+from paad.bench.rows import Status, empty_row
 from paad.bench.scoring import Scorer
 from paad.bench.views import choose_views
 from paad.data import ObjectFolder, open_object
@@ -26,26 +27,7 @@ from paad.detectors import method_class, methods
 from paad.errors import DataError, PaadError, UsageError
 from paad.types import Prediction
 
-Status = Literal["ok", "skipped", "failed", "timeout", "out_of_memory", "crashed"]
-"""How a job ended. "skipped": the method does not apply to this data, and "message" says why."""
-
 _SOME_MAPS = 3  # of each label, with keep_maps="some"
-
-
-def empty_row(job: Job, status: Status, message: str) -> dict[str, Any]:
-    """The row of a job that has no figures, and the head of one that has."""
-    return {
-        "key": job.key,
-        "object": job.object,
-        "method": job.method,
-        "seed": job.seed,
-        "views": job.views,
-        "status": status,
-        "message": message,
-        "settings": job.settings,
-        "settings_hash": job.settings_hash,
-        "predictions": None,
-    }
 
 
 def run_job(job: Job, folder: Path) -> dict[str, Any]:

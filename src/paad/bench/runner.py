@@ -13,7 +13,6 @@ from paad.bench.estimate import Estimate, estimate
 from paad.bench.executors import Executor
 from paad.bench.grid import Grid, Job, plan
 from paad.bench.predictions import BYTES_PER_PIXEL
-from paad.bench.scoring import score_again
 from paad.bench.store import Store, open_store
 from paad.data import open_object
 from paad.data.files import write_json
@@ -94,6 +93,8 @@ def score_run_again(run: Path, data: Path, say: Say | None = None) -> int:
 
 
 def _scored_again(row: dict[str, Any], run: Path, data: Path, say: Say | None) -> dict[str, Any]:
+    from paad.bench.scoring import score_again
+
     folder = data if (data / "test").is_dir() else data / row["object"]
     toy = open_object(folder)
     if toy.fingerprint() != row["settings"]["data_fingerprint"]:

@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 from paad._version import __version__
 from paad.bench import published
-from paad.bench.job import Status
+from paad.bench.rows import Status
 from paad.bench.store import read_rows
 from paad.bench.views import split_name
 from paad.data.files import write_text
