@@ -53,7 +53,7 @@ def _count_misses(points: Any, projections: Any, masks: Any, sizes: Any, offsets
     return seen, missed
 
 
-def _inside(points: Float64, views: Sequence[PosedView], masks: Sequence[Bool]) -> Bool:
+def inside_silhouettes(points: Float64, views: Sequence[PosedView], masks: Sequence[Bool]) -> Bool:
     """Which points [N, 3] fall on the masks, in all views that have them in the picture but a few."""
     projections = np.stack([v.camera.matrix @ v.cam_from_world[:3] for v in views])
     sizes = np.array([(v.camera.width, v.camera.height) for v in views], np.int64)
@@ -66,7 +66,7 @@ def _inside(points: Float64, views: Sequence[PosedView], masks: Sequence[Bool]) 
     return inside
 
 
-def _grid(low: Float64, high: Float64, cells: int) -> tuple[Float64, float]:
+def cell_centres(low: Float64, high: Float64, cells: int) -> tuple[Float64, float]:
     """Centres [X, Y, Z, 3] of cubic cells over a box, ``cells`` along its longest side, and their size."""
     size = float((high - low).max()) / cells
     counts = np.maximum(np.ceil((high - low) / size).astype(int), 1)
@@ -92,8 +92,8 @@ def carve(
     masks = [ndimage.binary_dilation(np.asarray(v.mask) > 0.5, iterations=1) for v in masked]
     low, high = centre - radius, centre + radius
     for cells_now in (_COARSE, cells):
-        grid, size = _grid(low, high, cells_now)
-        solid = _inside(grid.reshape(-1, 3), masked, masks).reshape(grid.shape[:3])
+        grid, size = cell_centres(low, high, cells_now)
+        solid = inside_silhouettes(grid.reshape(-1, 3), masked, masks).reshape(grid.shape[:3])
         if not solid.any():
             raise DataError(
                 f"no point is inside the silhouettes of all {len(masked)} views; "
