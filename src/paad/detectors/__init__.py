@@ -25,7 +25,14 @@ class Method:
     needs_poses: bool = False
 
 
-_BUILT_IN = (Method("paad", "paad.detectors.paad:Paad", "render and compare", "this project", 2026, needs_poses=True),)
+_BUILT_IN = (
+    Method("paad", "paad.detectors.paad:Paad", "render and compare", "this project", 2026, needs_poses=True),
+    Method("fastflow", "paad.detectors.fastflow:FastFlow", "distribution map", "arXiv 2111.07677", 2021),
+    Method("cflow", "paad.detectors.cflow:CFlow", "distribution map", "arXiv 2107.12571", 2022),
+    Method("favae", "paad.detectors.favae:Favae", "variational autoencoder", "arXiv 2008.05369", 2020),
+    Method("ocr-gan", "paad.detectors.ocrgan:OcrGan", "adversarial reconstruction", "arXiv 2203.00259", 2023),
+    Method("uniad", "paad.detectors.uniad:UniAD", "transformer reconstruction", "arXiv 2206.03687", 2022),
+)
 
 
 def methods() -> dict[str, Method]:
