@@ -23,7 +23,7 @@ from paad.synth.dataset_plan import Job, Piece, pieces_of
 from paad.synth.dataset_profile import Profile, profile_of
 from paad.synth.looks import check_look
 from paad.synth.manifest import settings, write_object_files
-from paad.synth.render_mitsuba import mitsuba
+from paad.synth.render_mitsuba import chosen_variant, mitsuba
 from paad.types import Progress
 
 WRITTEN = tuple((key, f"{key}_sha256") for key in ("file", "mask", "object_mask", "buffers"))
@@ -42,7 +42,7 @@ def generate(
     progress: Progress | None = None,
     ldraw: str | Path | None = None,
     buffers: bool = False,
-    variant: str = "scalar_rgb",
+    variant: str = "auto",
 ) -> Path:
     """Render object folders into ``out``, one for each of ``toys``; goes on where an earlier call stopped.
 
@@ -54,7 +54,8 @@ def generate(
         progress: called as ``progress(done, total, message)`` with pictures.
         ldraw: folder of an LDraw parts library, to use its parts.
         buffers: also write ``buffers/<picture>.npz``: z-depth, shading normals, albedo and part numbers without noise.
-        variant: of Mitsuba: "scalar_rgb", or "llvm_ad_rgb" where a probe in a child process shows that it runs.
+        variant: of Mitsuba: "scalar_rgb", "llvm_ad_rgb", or "auto": the one that ``out`` was begun with, else the LLVM
+            one where a probe in a child process shows that it runs. The bytes depend on it.
 
     Returns:
         ``out``, which holds ``<object>/`` folders in the object folder layout.
@@ -65,9 +66,10 @@ def generate(
         DataError: a model cannot be used, or no such defect can be placed on it.
         PaadError: a file cannot be written, or a worker died.
     """
-    job = Job(Path(out), profile_of(profile), check_look(look), seed, _library(ldraw), buffers, variant)
     if workers < 1:
         raise UsageError(f"workers is {workers}; at least 1 is needed")
+    variant = chosen_variant(variant, before=_variant_before(Path(out)))
+    job = Job(Path(out), profile_of(profile), check_look(look), seed, _library(ldraw), buffers, variant)
     mitsuba(variant)
     names = _names(toys)
     for source in toys:
@@ -90,6 +92,14 @@ def generate(
             progress(ready, total, f"{piece.name} {piece.label}")
     shutil.rmtree(job.out / WORK, ignore_errors=True)
     return job.out
+
+
+def _variant_before(out: Path) -> str | None:
+    """The variant of a data set that was begun in ``out``; None where there is none."""
+    try:
+        return str(json.loads((out / "synth.json").read_text(encoding="utf-8"))["variant"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # whatever lies there is judged by _claim
 
 
 def _library(ldraw: str | Path | None) -> Path | None:

@@ -13,6 +13,7 @@ import numpy as np
 from paad._version import __version__
 from paad.data.files import write_json
 from paad.synth.dataset_plan import Job
+from paad.synth.render_mitsuba import llvm_version
 
 FORMAT_VERSION = 1
 LICENCE = "CC-BY-4.0"
@@ -22,6 +23,10 @@ def settings(job: Job) -> dict[str, Any]:
     """What decides the bytes of the pictures, JSON-able."""
     import mitsuba
 
+    versions = {"paad": __version__, "mitsuba": mitsuba.__version__, "numpy": np.__version__}
+    compiler = llvm_version()
+    if compiler is not None:
+        versions["llvm"] = compiler
     return {
         "format": "paad-synth",
         "format_version": FORMAT_VERSION,
@@ -30,7 +35,7 @@ def settings(job: Job) -> dict[str, Any]:
         "seed": job.seed,
         "buffers": job.buffers,
         "variant": job.variant,
-        "versions": {"paad": __version__, "mitsuba": mitsuba.__version__, "numpy": np.__version__},
+        "versions": versions,
     }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from paad.errors import MissingDependencyError, UsageError
 
 VARIANTS = ("scalar_rgb", "llvm_ad_rgb")
+"""``scalar_rgb`` needs nothing; ``llvm_ad_rgb`` needs LLVM 16 or newer on the machine and is several times as fast."""
 
 _PROBE = """
 import mitsuba as mi
@@ -29,6 +30,25 @@ def works(variant: str) -> bool:
     except subprocess.TimeoutExpired:
         return False
     return done.returncode == 0 and done.stdout.strip().endswith("True")
+
+
+def chosen_variant(variant: str, before: str | None = None) -> str:
+    """``variant`` itself; for "auto" the one used ``before`` or else the fastest, if it works here."""
+    if variant != "auto":
+        return variant
+    if before in VARIANTS and (before == "scalar_rgb" or works(before)):
+        return before
+    return "llvm_ad_rgb" if works("llvm_ad_rgb") else "scalar_rgb"
+
+
+def llvm_version() -> str | None:
+    """Version of the LLVM that compiles kernels; None where a variant is set that needs none."""
+    import drjit
+    import mitsuba as mi
+
+    if not str(mi.variant()).startswith("llvm"):
+        return None
+    return ".".join(map(str, drjit.detail.llvm_version()))
 
 
 def mitsuba(variant: str = "scalar_rgb") -> Any:

@@ -14,14 +14,16 @@ from paad.geometry.conventions import opengl_of_cam_from_world
 from paad.synth.looks import Lighting, environment
 from paad.synth.render_mitsuba import mitsuba
 from paad.synth.render_surface import FINISHES, Surface
+from paad.synth.render_wavefront import Hits, Wavefront, Window
 from paad.types import Float32, Float64
 
 MAX_DEPTH = 3
 """Path length: light, one bounce, and what a bounce sees; a fourth segment changes pictures by 0.1 % on average."""
 NEAR = 0.05
 """Distance of the near plane, world units; Mitsuba measures distances along rays from there."""
-Window = tuple[int, int, int, int]
-"""x0, y0, x1, y1 in pixels, the last two exclusive."""
+OPAQUE = ("to_world", "x_fov", "principal_point_offset_x", "principal_point_offset_y", "aperture_radius",
+          "focus_distance")  # fmt: skip
+"""Numbers of a sensor that change from view to view."""
 
 
 @dataclass(frozen=True)
@@ -71,20 +73,23 @@ class Scene:
                 faces[finish] = chosen
         if backdrop is not None:
             self._items["backdrop"] = mi.load_dict(_plane(mi, backdrop))
-        self.relight(lighting)
-        self._faces = [faces.get(shape.id()) for shape in self._scene.shapes()]
-        self._aov = mi.load_dict({"type": "aov", "aovs": "depth:depth,shape:shape_index,prim:prim_index"})
-
-    def relight(self, lighting: Lighting) -> None:
-        """Change the light around the object; the meshes are kept."""
-        mi = self._mi
         # Mitsuba's environment has +y up; ours has +z up.
-        light = {
+        self._items["light"] = {
             "type": "envmap",
             "bitmap": mi.Bitmap(environment(lighting)),
             "to_world": mi.ScalarTransform4f().rotate([1, 0, 0], 90),
         }
-        self._scene = mi.load_dict({**self._items, "light": light})
+        self._scene = mi.load_dict(self._items)
+        self._faces = [faces.get(shape.id()) for shape in self._scene.shapes()]
+        self._aov = mi.load_dict({"type": "aov", "aovs": "depth:depth,shape:shape_index,prim:prim_index"})
+        self._wavefront = Wavefront(mi, self._scene) if mi.variant() != "scalar_rgb" else None
+
+    def relight(self, lighting: Lighting) -> None:
+        """Change the light around the object; all else is kept."""
+        params = self._mi.traverse(self._scene)
+        # Mitsuba keeps a column more on either side, so that it can interpolate across the seam.
+        params["light.data"] = self._mi.TensorXf(np.pad(environment(lighting), ((0, 0), (1, 1), (0, 0)), mode="wrap"))
+        params.update()
 
     def picture(
         self,
@@ -100,6 +105,9 @@ class Scene:
         Deterministic in ``seed``. ``samples`` a pixel, rounded up by the stratified sampler to a whole grid.
         """
         mi = self._mi
+        if self._wavefront is not None:
+            sensor = self._aimed(camera, cam_from_world, lens)
+            return self._wavefront.picture(sensor, camera, window or _whole(camera), samples, seed)
         sampler = {"type": "multijitter", "sample_count": samples}
         sensor = mi.load_dict(_sensor(mi, camera, cam_from_world, window, sampler, lens))
         image = np.array(mi.render(self._scene, sensor=sensor, seed=seed), np.float32)
@@ -112,18 +120,39 @@ class Scene:
 
         The distance is along the ray, in world units, 0 where nothing is met; a backdrop counts as nothing.
         """
+        distance, shape, prim = self._first_hits(camera, cam_from_world, window)
+        triangle = np.full(distance.shape, -1, np.int64)
+        for index, faces in enumerate(self._faces):
+            if faces is not None:
+                met = (shape == index) & (distance > 0.0)
+                triangle[met] = faces[prim[met]]
+        distance = distance + NEAR / ray_directions(camera, window)[..., 2]
+        return triangle, np.where(triangle >= 0, distance, 0.0).astype(np.float32)
+
+    def _first_hits(self, camera: Camera, cam_from_world: Float64, window: Window | None) -> Hits:
+        """Distance from the near plane (0: nothing is met), number of the shape and of its triangle, each [h, w]."""
         mi = self._mi
+        if self._wavefront is not None:
+            return self._wavefront.hits(self._aimed(camera, cam_from_world, None), camera, window or _whole(camera))
         sampler = {"type": "stratified", "sample_count": 1, "jitter": False}
         sensor = mi.load_dict(_sensor(mi, camera, cam_from_world, window, sampler, None))
         buffers = np.array(mi.render(self._scene, sensor=sensor, integrator=self._aov, spp=1), np.float64)
-        distance, shape, prim = buffers[..., 0], np.rint(buffers[..., 1]).astype(int), np.rint(buffers[..., 2])
-        triangle = np.full(distance.shape, -1, np.int64)
-        for index, faces in enumerate(self._faces):
-            if faces is not None:  # Mitsuba counts shapes from 1; 0 is nothing
-                met = (shape == index + 1) & (distance > 0.0)
-                triangle[met] = faces[prim[met].astype(np.int64)]
-        distance = distance + NEAR / ray_directions(camera, window)[..., 2]
-        return triangle, np.where(triangle >= 0, distance, 0.0).astype(np.float32)
+        number, triangle = (np.rint(buffers[..., k]).astype(np.int64) for k in (1, 2))
+        return buffers[..., 0], number - 1, triangle  # Mitsuba counts shapes from 1; 0 is nothing
+
+    def _aimed(self, camera: Camera, cam_from_world: Float64, lens: Lens | None) -> Any:
+        """A sensor for the whole film; its numbers are data of the kernels, not constants in them."""
+        import drjit as dr
+
+        sampler = {"type": "multijitter", "sample_count": 1}
+        sensor = self._mi.load_dict(_sensor(self._mi, camera, cam_from_world, None, sampler, lens))
+        params = self._mi.traverse(sensor)
+        dr.make_opaque([value for key, value in params.items() if key in OPAQUE])
+        for key in OPAQUE:
+            if key in params:
+                params.set_dirty(key)
+        params.update()
+        return sensor
 
 
 def ray_directions(camera: Camera, window: Window | None = None) -> Float64:
@@ -132,6 +161,10 @@ def ray_directions(camera: Camera, window: Window | None = None) -> Float64:
     x, y = np.meshgrid(np.arange(x0, x1) + 0.5, np.arange(y0, y1) + 0.5)
     rays = camera.rays(np.stack([x.ravel(), y.ravel()], axis=1))
     return rays.reshape(y1 - y0, x1 - x0, 3)
+
+
+def _whole(camera: Camera) -> Window:
+    return (0, 0, camera.width, camera.height)
 
 
 def _bsdf(mi: Any, finish: str, palette: Float32) -> dict[str, Any]:
