@@ -70,6 +70,17 @@ def test_log_determinant_is_the_jacobians() -> None:
     assert flow(x, [condition])[1].item() == pytest.approx(jacobian_log_det(flow, x, condition), abs=1e-5)
 
 
+def test_rotations_are_orthogonal() -> None:
+    with repeatable(3):
+        flow = coupling_flow((6,), [linear_subnet] * 2, 1.9, condition=4, soft_permutation=True)
+        x, condition = torch.randn(3, 6), torch.randn(3, 4)
+    for step in flow:
+        torch.testing.assert_close(step.w_perm @ step.w_perm.T, torch.eye(6), atol=1e-6, rtol=0)
+        assert (step.w_perm.abs() < 0.99).all()
+    back = flow(flow(x, [condition])[0], [condition], rev=True)[0]
+    torch.testing.assert_close(back, x, atol=1e-5, rtol=1e-5)
+
+
 def test_the_condition_matters() -> None:
     with repeatable(3):
         flow = coupling_flow((6,), [linear_subnet] * 2, 1.9, condition=4)

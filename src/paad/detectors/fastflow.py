@@ -31,7 +31,7 @@ class FastFlowConfig:
     layers: tuple[str, ...] = ("layer1", "layer2", "layer3")  # of the backbone
     size: int = 160  # side in pixels to which photos are resized
     steps: int = 8  # coupling steps of each flow
-    only_3x3: bool = False  # 3x3 convolutions in every step, as the paper has for its largest backbones
+    only_3x3: bool = False  # 3x3 convolutions in every step, as the paper has for small backbones (ResNet-18)
     hidden_ratio: float = 1.0  # hidden channels of a coupling network as a share of its input's
     clamp: float = 2.0  # bound of a coupling step's log factor
     trained_norm: bool = False  # train a scale and shift of the layer norm before each flow

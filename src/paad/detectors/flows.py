@@ -1,7 +1,8 @@
 """Normalizing flows of affine coupling steps, by FrEIA.
 
-One step (FrEIA's ``AllInOneBlock``): split the channels into x1, x2; a small network of x2 (and of the condition) gives
-s and t; y1 = x1 * exp(clamp * tanh(0.1 s)) + t; a global affine layer and a permutation of the channels follow.
+One step (FrEIA's ``AllInOneBlock``): split the channels into x1, x2; a small network of x1 (and of the condition) gives
+s and t; y1 = x1, y2 = x2 * exp(clamp * tanh(s / 10)) + t / 10; a factor and a shift for each channel and a permutation
+of the channels follow.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import nn
 
 with warnings.catch_warnings():
@@ -30,7 +32,8 @@ def coupling_flow(
 ) -> Any:
     """A flow with one coupling step for each of ``subnets``; call it as ``flow(x)`` or ``flow(x, [condition])``.
 
-    It returns (z, log |det dz/dx| [B]). Permutations come from numpy's global generator, which the caller seeds.
+    It returns (z, log |det dz/dx| [B]). Permutations come from numpy's global generator and rotations from torch's; the
+    caller seeds them.
 
     Args:
         shape: (C, H, W) or (C,), without the batch.
@@ -47,7 +50,19 @@ def coupling_flow(
             subnet_constructor=subnet,
             affine_clamping=clamp,
             global_affine_type="SOFTPLUS",
-            permute_soft=soft_permutation,
+            permute_soft=False,
             **given,
         )
+        if soft_permutation:
+            _rotate(flow[-1])
     return flow
+
+
+@torch.no_grad()
+def _rotate(step: Any) -> None:
+    """A random orthogonal matrix in place of the permutation. FrEIA's own takes minutes for 2,000 channels."""
+    channels = step.w_perm.shape[0]
+    q, r = torch.linalg.qr(torch.randn(channels, channels))
+    q = q * r.diagonal().sign()
+    step.w_perm.copy_(q.reshape(step.w_perm.shape))
+    step.w_perm_inv.copy_(q.T.reshape(step.w_perm.shape))

@@ -34,7 +34,7 @@ def repeatable(seed: int) -> Iterator[None]:
     numpy's too, as FrEIA draws its permutations there.
     """
     before = np.random.get_state()  # noqa: NPY002
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(range(torch.cuda.device_count())):
         torch.manual_seed(seed)
         np.random.seed(seed % 2**32)  # noqa: NPY002
         try:
