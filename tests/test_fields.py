@@ -12,14 +12,15 @@ import torch
 from paad.errors import DataError
 from paad.fields.build import Split, build_field, measure_quality, split_views
 from paad.fields.carve import carve
+from paad.fields.config import FieldConfig
 from paad.fields.density import idle, split_longest
-from paad.fields.fit import FieldConfig
+from paad.fields.fit import initial_gaussians, optimize
+from paad.fields.framing import box_window
 from paad.fields.open_scene import consistent_points
 from paad.fields.optimize import GaussianAdam
 from paad.fields.ply import read_ply, write_ply
 from paad.fields.quality import psnr, ssim
-from paad.fields.framing import box_window
-from paad.fields.targets import Target
+from paad.fields.targets import Target, targets_of
 from paad.geometry.camera import Camera
 from paad.geometry.se3 import look_at
 from paad.render import Gaussians, render
@@ -109,14 +110,23 @@ def test_a_fit_reproduces_unseen_views_and_repeats_itself() -> None:
     assert torch.equal(field.gaussians.means, again.gaussians.means)
 
 
-def test_the_fit_stops_when_watched_views_get_worse() -> None:
-    views = posed_views(toy_gaussians())
-    spoilt = [replace(v, image=255 - v.image) for v in views[:3]]
-    long = replace(SMALL, steps=1600, initial_gaussians=600, max_gaussians=600)
-    _, log = build_field(views, long, watched=spoilt)
+def test_the_fit_stops_when_watched_views_get_worse_and_goes_back() -> None:
+    truth = toy_gaussians()
+    white = np.ones(3, np.float32)
+    targets = targets_of(posed_views(truth), white, None, False, False, 112)
+    long = replace(SMALL, steps=2300, initial_gaussians=600, max_gaussians=600)
+    start = initial_gaussians(truth.means.numpy().astype(np.float64), np.full((len(truth), 3), 0.5), 0.05, long)
+    seen, answers = [], iter([20.0, 25.0, 24.0, 23.0, 99.0])
+
+    def watch(gaussians: Gaussians) -> float:
+        seen.append(gaussians.means.clone())
+        return next(answers)
+
+    fitted, log = optimize(start, targets, white, 0.9, None, long, watch=watch)
+    assert log.watched == [20.0, 25.0, 24.0, 23.0]
     assert log.steps < long.steps
-    assert len(log.watched) >= 3
-    assert max(log.watched) > log.watched[-1]
+    kept = {tuple(row) for row in seen[1].tolist()}
+    assert {tuple(row) for row in fitted.means.tolist()} <= kept
 
 
 def test_too_few_views() -> None:

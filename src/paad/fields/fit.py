@@ -21,11 +21,11 @@ from paad.types import Float32, Float64, Progress
 
 RATES = {
     "means": 2e-3,  # times the object's radius
-    "quats": 2e-3,
-    "log_scales": 1e-2,
+    "quats": 6e-3,
+    "log_scales": 1.4e-1,  # the start is round, a surface flat: slower, and most of a short schedule goes into this
     "logit_opacities": 4e-2,
     "base": 5e-3,
-    "rest": 5e-4,
+    "rest": 3e-3,
 }
 
 
