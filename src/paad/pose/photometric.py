@@ -34,6 +34,8 @@ class Descent:
     rate: float = 0.01  # learning rate at the start, radians and shares of the unit
     decay: float = 0.8  # what the rate is multiplied by ...
     decay_steps: float = 100.0  # ... over so many steps, exponentially
+    patience: int = 0  # steps without a gain after which the descent ends at its best pose; 0 is never
+    least_gain: float = 0.0  # share of the best loss that counts as a gain
 
     def rate_at(self, step: int) -> float:
         """Learning rate of a step."""
@@ -46,7 +48,7 @@ class Refined:
 
     Attributes:
         cam_from_world: float64 [4, 4].
-        loss: mean loss of the last tenth of the steps.
+        loss: mean loss of the last tenth of the steps; of a descent with patience, the best one.
         losses: of every step.
     """
 
@@ -82,20 +84,29 @@ def descend(
     motion = ScrewMotion(torch.as_tensor(centre, dtype=torch.float32, device=device), unit, seed)
     adam = torch.optim.Adam(motion.parameters(), lr=schedule.rate)
     losses: list[float] = []
+    best, best_step, best_motion = math.inf, 0, torch.eye(4, device=device)
     for step in range(schedule.steps):
         adam.param_groups[0]["lr"] = schedule.rate_at(step)
-        value = loss(begin @ motion(), step)
+        moved = motion()
+        value = loss(begin @ moved, step)
         losses.append(float(value.detach()))
         if not math.isfinite(losses[-1]):
             raise PoseError(f"the refinement diverged in step {step}: its loss is {losses[-1]}")
+        if schedule.patience:
+            if losses[-1] < best * (1.0 - schedule.least_gain):
+                best, best_step, best_motion = losses[-1], step, moved.detach()
+            elif step - best_step >= schedule.patience:
+                break
         adam.zero_grad(set_to_none=True)
         value.backward()  # type: ignore[no-untyped-call]
         adam.step()
     with torch.no_grad():
-        moved = motion().double().cpu().numpy()
-    pose = start @ moved
+        last_motion = best_motion if schedule.patience else motion()
+    pose = start @ last_motion.double().cpu().numpy()
     if not is_rigid(pose):
         raise PoseError("the refinement left the rigid motions: its pose is not finite")
+    if schedule.patience and losses:
+        return Refined(pose, best, losses)
     last = losses[-max(1, len(losses) // 10) :]
     return Refined(pose, sum(last) / len(last) if last else math.nan, losses)
 
