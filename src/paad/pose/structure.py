@@ -8,8 +8,9 @@ to the views that retrieval names; what it shares with them are 2D-3D correspond
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,7 +103,8 @@ def build_structure(
             f"the {len(features)} training views share no features that can be triangulated; "
             "check the poses with 'paad data check', or use larger photos"
         )
-    descriptors = np.concatenate([f.descriptors for f in features])
+    # in the precision of the file, so that a saved model says what the fitted one does
+    descriptors = np.concatenate([f.descriptors for f in features]).astype(np.float16).astype(np.float32)
     return Structure(np.array(xyz), descriptors, view.astype(np.int32), point)
 
 
@@ -118,6 +120,12 @@ def neighbouring_views(poses: Float64, count: int) -> list[tuple[int, int]]:
             if row[b] > np.cos(np.radians(_WIDEST_DEG)):
                 out.add((min(a, int(b)), max(a, int(b))))
     return sorted(out)
+
+
+def closest_views(poses: Float64, start: Float64, count: int) -> list[int]:
+    """Numbers of the ``count`` views [V, 4, 4] whose turn from the pose ``start`` [4, 4] is smallest, nearest first."""
+    trace = np.einsum("vij,ij->v", poses[:, :3, :3], start[:3, :3])
+    return [int(i) for i in np.argsort(-trace, kind="stable")[:count]]
 
 
 def epipolar_distance_px(
@@ -193,3 +201,23 @@ def localize(
     if behind.any():
         raise PoseError("the pose that the known points agree on has the object behind the camera")
     return found
+
+
+def pack_structure(structure: Structure) -> dict[str, NDArray[Any]]:
+    """Its arrays, named ``structure.<name>``; descriptors in half precision."""
+    return {
+        "structure.xyz": structure.xyz,
+        "structure.descriptors": structure.descriptors.astype(np.float16),
+        "structure.view": structure.view,
+        "structure.point": structure.point,
+    }
+
+
+def unpack_structure(tensors: Mapping[str, NDArray[Any]]) -> Structure:
+    """Rebuild what :func:`pack_structure` took apart.
+
+    Raises:
+        KeyError: a part is missing.
+    """
+    own = {k: tensors[f"structure.{k}"] for k in ("xyz", "descriptors", "view", "point")}
+    return Structure(**{**own, "descriptors": own["descriptors"].astype(np.float32)})
