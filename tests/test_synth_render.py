@@ -11,12 +11,12 @@ import pytest
 from paad.errors import DataError, MissingDependencyError, UsageError
 from paad.geometry.camera import Camera
 from paad.geometry.se3 import camera_centre, inverse
-from paad.synth import rig
+from paad.synth import render_mitsuba, render_wavefront, rig
 from paad.synth.looks import SIM_LIGHTING, Lighting, SoftBox, check_look, environment, random_lighting
 from paad.synth.looks_photo import Shot, on_white, photographed, random_shot
 from paad.synth.looks_tables import table_texture
 from paad.synth.model import Mesh
-from paad.synth.render_mitsuba import mitsuba, works
+from paad.synth.render_mitsuba import chosen_variant, mitsuba, works
 from paad.synth.render_scene import Backdrop, Lens, Scene, ray_directions
 from paad.synth.render_surface import (
     METAL,
@@ -109,6 +109,57 @@ def test_finishes_and_backdrops_are_told_apart() -> None:
     before = rgb.mean()
     scene.relight(random_lighting(np.random.default_rng(0)))
     assert scene.picture(CAMERA, rig.orbit(60.0, 60.0, 3.5), 4, 0)[0].mean() != before
+
+
+def test_the_llvm_variant_shows_the_same() -> None:
+    """The same hits; pictures agree as two noisy ones do."""
+    if not works("llvm_ad_rgb"):
+        pytest.skip("Mitsuba's LLVM variant does not run here")
+    both = concatenate([wedge(), wedge((0.8, 0.7, 0.3), METAL, 1)])
+    both.corners[4:] += np.float32(0.5)
+    table = Backdrop(-0.8, 4.0, np.full((4, 4, 3), 0.5, np.float32))
+    pose, window, light = rig.orbit(30.0, 60.0, 3.5), (5, 3, 55, 40), random_lighting(np.random.default_rng(0))
+    seen = []
+    for variant in ("scalar_rgb", "llvm_ad_rgb"):
+        alone, on_table = (Scene(both, SIM_LIGHTING, t, variant) for t in (None, table))
+        on_table.relight(light)
+        seen.append(
+            (
+                *alone.picture(CAMERA, pose, 16, 7, window),
+                on_table.picture(CAMERA, pose, 16, 7, lens=Lens(0.02, 3.5))[0],
+                on_table.picture(CAMERA, pose, 16, 8, lens=Lens(0.02, 3.5))[0],
+                *alone.hits(CAMERA, pose, window),
+            )
+        )
+        np.testing.assert_array_equal(alone.picture(CAMERA, pose, 16, 7, window)[0], seen[-1][0])
+    (rgb, cover, photo, another, triangle, distance), (rgb2, cover2, photo2, _, triangle2, distance2) = seen
+    assert np.abs(cover - cover2).mean() < 0.02
+    assert rgb.mean() == pytest.approx(rgb2.mean(), rel=0.02)
+    assert photo.mean() == pytest.approx(photo2.mean(), rel=0.02)
+    assert np.abs(photo - photo2).mean() < 1.1 * np.abs(photo - another).mean()
+    np.testing.assert_array_equal(triangle, triangle2)
+    np.testing.assert_allclose(distance, distance2, atol=1e-4)
+
+
+def test_large_windows_are_rendered_in_strips(monkeypatch: pytest.MonkeyPatch) -> None:
+    if not works("llvm_ad_rgb"):
+        pytest.skip("Mitsuba's LLVM variant does not run here")
+    scene, pose = Scene(wedge(), SIM_LIGHTING, variant="llvm_ad_rgb"), rig.orbit(30.0, 60.0, 3.5)
+    whole, cover = scene.picture(CAMERA, pose, 16, 7)
+    monkeypatch.setattr(render_wavefront, "LARGEST_WAVE", 60 * 16 * 10)
+    strips, cover2 = scene.picture(CAMERA, pose, 16, 7)
+    assert strips.shape == whole.shape
+    assert strips.mean() == pytest.approx(whole.mean(), rel=0.02)
+    assert np.abs(cover - cover2).mean() < 0.02
+
+
+def test_the_variant_is_the_one_begun_with_or_the_fastest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(render_mitsuba, "works", lambda variant: True)
+    assert chosen_variant("scalar_rgb", "llvm_ad_rgb") == "scalar_rgb"
+    assert chosen_variant("auto") == "llvm_ad_rgb"
+    assert chosen_variant("auto", "scalar_rgb") == "scalar_rgb"
+    monkeypatch.setattr(render_mitsuba, "works", lambda variant: False)
+    assert chosen_variant("auto") == chosen_variant("auto", "llvm_ad_rgb") == "scalar_rgb"
 
 
 def test_square_pixels_are_required(scene: Scene) -> None:

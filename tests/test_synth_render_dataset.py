@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import functools
 import hashlib
 import json
+import multiprocessing
 import os
 import shutil
+import signal
+import threading
+import time
 from pathlib import Path
 
 import cv2
@@ -15,7 +21,6 @@ import pytest
 from paad.errors import PaadError, UsageError
 from paad.geometry.conventions import cam_from_world_of_opengl
 from paad.synth import dataset, dataset_render
-from paad.synth.dataset import generate
 from paad.synth.dataset_plan import pieces_of
 from paad.synth.dataset_profile import PROFILES, Counts, Profile, profile_of
 
@@ -26,6 +31,8 @@ TOY = """0 Test
 1 0 30 -48 -10 1 0 0 0 1 0 0 0 1 3005.dat
 1 14 -30 24 10 1 0 0 0 1 0 0 0 1 3005.dat
 """
+generate = functools.partial(dataset.generate, variant="scalar_rgb")
+"""The variant that runs everywhere; the other one's own tests are in test_synth_render.py."""
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -141,6 +148,52 @@ def test_real_photos_have_object_masks(toy: str, tmp_path: Path) -> None:
     manifest = json.loads((folder / "manifest.json").read_text())
     exposures = {image["photo"]["exposure"] for image in manifest["images"]}
     assert len(exposures) == len(manifest["images"])
+
+
+def test_auto_goes_on_with_the_variant_that_was_begun(made: Path, toy: str) -> None:
+    before = digests(made)
+    dataset.generate(made, [toy], PROFILE, seed=5, buffers=True)
+    assert digests(made) == before
+
+
+def test_what_a_killed_process_left_is_removed(made: Path, toy: str) -> None:
+    torn = [made / "Crab" / "train" / "good" / ".004.png.ab12_xyz.png", made / "Crab" / ".manifest.json.abcdefgh.json"]
+    own = made / "Crab" / ".DS_Store"
+    for path in (*torn, own):
+        path.write_bytes(b"")
+    generate(made, [toy], PROFILE, seed=5, buffers=True)
+    assert not any(path.exists() for path in torn)
+    assert own.exists()
+    own.unlink()
+
+
+@pytest.mark.slow
+def test_an_interruption_stops_running_pieces_at_once(toy: str, tmp_path: Path) -> None:
+    big = Profile("test", 800, Counts(60, 0, 0, 1), samples=400)
+    stop = threading.Timer(12.0, signal.raise_signal, [signal.SIGINT])
+    stop.start()
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        generate(tmp_path / "out", [toy], big, workers=2)
+    assert time.monotonic() - start < 16.0  # a picture takes half a minute
+    assert not multiprocessing.active_children()
+    assert not [p for p in (tmp_path / "out").rglob(".*.*") if p.is_file()]
+
+
+def test_a_disk_that_fills_up_meanwhile_is_named(toy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = Path.write_bytes
+
+    def full(self: Path, content: bytes) -> int:
+        if ".001.png." in self.name:
+            write(self, content[:10])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(self, content)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(PaadError, match=r"001\.png.*No space left"):
+        generate(tmp_path / "out", [toy], PROFILE)
+    good = tmp_path / "out" / "Crab" / "train" / "good"
+    assert [p.name for p in good.iterdir()] == ["000.png"]
 
 
 @pytest.mark.slow

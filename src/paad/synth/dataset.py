@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,8 @@ WRITTEN = tuple((key, f"{key}_sha256") for key in ("file", "mask", "object_mask"
 """Keys of a picture's record that name a file, and those of its SHA-256."""
 WORK = ".paad-synth"
 """Folder of the unfinished work, inside the output folder; gone when all is done."""
+TORN = re.compile(r"\..+(\.\w+)\.[a-z0-9_]{8}\1$")
+"""Temporary names of :func:`paad.data.files.whole_file`."""
 
 
 def generate(
@@ -75,6 +79,7 @@ def generate(
     for source in toys:
         load_object(source, job.library)  # refuse what cannot be used before anything is written
     _claim(job, names)
+    _remove_torn(job.out, names)
     todo, done = _remaining(job, toys, names)
     total = sum(p.count for s, n in zip(toys, names) for p in pieces_of(s, n, job.profile, job.look))
     ready = total - sum(p.count for p in todo)
@@ -83,13 +88,17 @@ def generate(
     for source, name in zip(toys, names):
         if name not in done and not waiting[name]:
             _finish(job, source, name)
-    for piece in _rendered(job, todo, workers):
-        waiting[piece.name].discard(piece.key)
-        ready += piece.count
-        if not waiting[piece.name]:
-            _finish(job, piece.source, piece.name)
-        if progress is not None:
-            progress(ready, total, f"{piece.name} {piece.label}")
+    try:
+        with contextlib.closing(_rendered(job, todo, workers)) as rendered:
+            for piece in rendered:
+                waiting[piece.name].discard(piece.key)
+                ready += piece.count
+                if not waiting[piece.name]:
+                    _finish(job, piece.source, piece.name)
+                if progress is not None:
+                    progress(ready, total, f"{piece.name} {piece.label}")
+    finally:
+        _remove_torn(job.out, names)
     shutil.rmtree(job.out / WORK, ignore_errors=True)
     return job.out
 
@@ -165,7 +174,7 @@ def _whole(job: Job, piece: Piece) -> bool:
     return True
 
 
-def _rendered(job: Job, todo: Sequence[Piece], workers: int) -> Iterator[Piece]:
+def _rendered(job: Job, todo: Sequence[Piece], workers: int) -> Generator[Piece, None, None]:
     """Render all pieces, yielding each when it is on the disk."""
     from paad.synth.dataset_render import render_piece
 
@@ -176,20 +185,32 @@ def _rendered(job: Job, todo: Sequence[Piece], workers: int) -> Iterator[Piece]:
         return
     processes = min(workers, len(todo))
     spawn = get_context("spawn")
-    with ProcessPoolExecutor(processes, spawn, initializer=_end_with_parent, initargs=(os.getpid(),)) as pool:
-        futures: dict[Future[Any], Piece] = {pool.submit(render_piece, job, piece): piece for piece in todo}
-        try:
-            for future in as_completed(futures):
-                future.result()
-                yield futures[future]
-        except BrokenProcessPool as error:
-            raise PaadError(
-                "a rendering process died (killed, or out of memory); run the same command again to go on, "
-                "with fewer --workers if memory is short"
-            ) from error
-        finally:
-            for future in futures:
-                future.cancel()
+    others = set(active_children())
+    pool = ProcessPoolExecutor(processes, spawn, initializer=_end_with_parent, initargs=(os.getpid(),))
+    futures: dict[Future[Any], Piece] = {pool.submit(render_piece, job, piece): piece for piece in todo}
+    try:
+        for future in as_completed(futures):
+            future.result()
+            yield futures[future]
+    except BrokenProcessPool as error:
+        raise PaadError(
+            "a rendering process died (killed, or out of memory); run the same command again to go on, "
+            "with fewer --workers if memory is short"
+        ) from error
+    except BaseException:  # an interruption, or a piece that failed: what is under way is of no use
+        for process in set(active_children()) - others:
+            process.kill()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _remove_torn(out: Path, names: Sequence[str]) -> None:
+    """Remove what killed processes left of files that they were writing."""
+    for folder in (out / WORK, *(out / name for name in names)):
+        for path in folder.rglob(".*"):
+            if TORN.match(path.name) and path.is_file():
+                path.unlink()
 
 
 def _end_with_parent(parent: int) -> None:

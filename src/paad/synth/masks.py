@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from paad.geometry.camera import Camera
 from paad.geometry.se3 import inverse
 from paad.synth.defects import Damage
-from paad.synth.render_scene import Scene, Window, ray_directions
+from paad.synth.render_scene import Scene, ray_directions
 from paad.synth.render_surface import Surface, srgb_of_linear
+from paad.synth.render_wavefront import Window
 from paad.types import Bool, Float32, Float64
 
 DEPTH_STEP = 5e-4

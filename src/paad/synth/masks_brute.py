@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from paad.geometry.camera import Camera
 from paad.synth.masks import ALBEDO_STEP, DEPTH_STEP, NORMAL_STEP_DEG
-from paad.synth.render_scene import Window
 from paad.synth.render_surface import Surface, srgb_of_linear
+from paad.synth.render_wavefront import Window
 from paad.types import Bool, Float32, Float64
 
 

@@ -54,8 +54,8 @@ class Scene:
     def __init__(
         self, surface: Surface, lighting: Lighting, backdrop: Backdrop | None = None, variant: str = "scalar_rgb"
     ) -> None:
-        self.surface = surface
-        self._mi = mi = mitsuba(variant)
+        self.surface, self._variant = surface, variant
+        mi = self._mi
         self._items: dict[str, Any] = {
             "type": "scene",
             "integrator": {
@@ -84,11 +84,17 @@ class Scene:
         self._aov = mi.load_dict({"type": "aov", "aovs": "depth:depth,shape:shape_index,prim:prim_index"})
         self._wavefront = Wavefront(mi, self._scene) if mi.variant() != "scalar_rgb" else None
 
+    @property
+    def _mi(self) -> Any:
+        """Mitsuba with this scene's variant set, whatever another scene set meanwhile."""
+        return mitsuba(self._variant)
+
     def relight(self, lighting: Lighting) -> None:
         """Change the light around the object; all else is kept."""
-        params = self._mi.traverse(self._scene)
+        mi = self._mi
+        params = mi.traverse(self._scene)
         # Mitsuba keeps a column more on either side, so that it can interpolate across the seam.
-        params["light.data"] = self._mi.TensorXf(np.pad(environment(lighting), ((0, 0), (1, 1), (0, 0)), mode="wrap"))
+        params["light.data"] = mi.TensorXf(np.pad(environment(lighting), ((0, 0), (1, 1), (0, 0)), mode="wrap"))
         params.update()
 
     def picture(
@@ -144,9 +150,10 @@ class Scene:
         """A sensor for the whole film; its numbers are data of the kernels, not constants in them."""
         import drjit as dr
 
+        mi = self._mi
         sampler = {"type": "multijitter", "sample_count": 1}
-        sensor = self._mi.load_dict(_sensor(self._mi, camera, cam_from_world, None, sampler, lens))
-        params = self._mi.traverse(sensor)
+        sensor = mi.load_dict(_sensor(mi, camera, cam_from_world, None, sampler, lens))
+        params = mi.traverse(sensor)
         dr.make_opaque([value for key, value in params.items() if key in OPAQUE])
         for key in OPAQUE:
             if key in params:

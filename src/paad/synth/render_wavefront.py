@@ -1,12 +1,13 @@
 """Rendering with a vectorized Mitsuba variant: all light paths of a window at once, through one compiled kernel.
 
 Mitsuba's own render call makes the crop of the film a constant of the kernel, so that every window would be compiled
-anew. Here windows and cameras are data. The scalar twin of this is in :class:`paad.synth.render_scene.Scene`; both
-draw the same samples.
+anew. Here windows and cameras are data. The scalar twin of this is in :class:`paad.synth.render_scene.Scene`; a test
+checks that both show the same.
 """
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import numpy as np
@@ -27,9 +28,9 @@ class Wavefront:
     """Renders one scene of a vectorized variant."""
 
     def __init__(self, mi: Any, scene: Any) -> None:
-        import drjit as dr
-
-        self._mi, self._dr, self._scene = mi, dr, scene
+        self._mi, self._scene = mi, scene
+        self._dr: Any = importlib.import_module("drjit")  # its stubs know no plain arrays
+        dr = self._dr
         # Pointers to shapes are registry numbers, which depend on what was loaded before.
         keys = [int(dr.reinterpret_array(mi.UInt32, mi.ShapePtr(shape)).numpy()[0]) for shape in scene.shapes()]
         self._shape_of_key = np.full(max(keys) + 1, -1, np.int64)
