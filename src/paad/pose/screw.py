@@ -23,7 +23,7 @@ def twist_exp(twist: Tensor) -> Tensor:
     """Transform [4, 4] of a twist [6] (rotation vector in radians, then velocity); differentiable at zero too."""
     k = skew_matrix(twist[:3])
     square = (twist[:3] * twist[:3]).sum()
-    if float(square) < 1e-3:  # Taylor series; the closed forms cancel there, and divide by zero at zero
+    if float(square.detach()) < 1e-3:  # Taylor series; the closed forms cancel there, and divide by zero at zero
         a = 1.0 - square / 6.0 * (1.0 - square / 20.0)
         b = 0.5 - square / 24.0 * (1.0 - square / 30.0)
         c = 1.0 / 6.0 - square / 120.0 * (1.0 - square / 42.0)
