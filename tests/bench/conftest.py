@@ -20,20 +20,33 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 TROUBLE = '''
 """A detector that does what its options say: for the tests of the runner."""
-import os, time
+import os, subprocess, sys, time
+from dataclasses import dataclass
 import numpy as np
 from paad.detectors.base import float_image
 from paad_mean_image import MeanImage
+
+@dataclass(frozen=True)
+class TroubleConfig:
+    floor: float
+    seed: int
+    mode: str
+    unlimited: float = float("inf")
 
 class Trouble(MeanImage):
     name = "trouble"
     def __init__(self, device="auto", floor=0.05, seed=0, mode="ok", seconds=0.0, spin=0.0):
         super().__init__(device, floor)
         self.seed, self.mode, self.seconds, self.spin = seed, mode, seconds, spin
+        self.config = TroubleConfig(floor, seed, mode)
     def fit(self, views, progress=None):
         if self.mode == "raise":
             raise ValueError("the views are not to my taste")
         if self.mode == "hang":
+            time.sleep(600)
+        if self.mode == "hang-with-a-child":
+            child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+            print("child", child.pid, flush=True)
             time.sleep(600)
         if self.mode == "crash":
             os.abort()

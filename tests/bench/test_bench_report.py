@@ -174,7 +174,8 @@ def test_a_partial_grid_says_so(finished: Path, tmp_path: Path) -> None:
     )
     page = write_bench_report(part, tmp_path / "out", data=Path("/nowhere"))[0].read_text()
     assert "4 of 8 jobs" in page
-    assert "NOT complete" in page
+    assert "NOT complete: 8 jobs, 4 done" in page
+    assert "not known yet for trouble" in page  # no job of it has finished, so nobody knows how long it takes
     assert "/nowhere" in page  # the photos are gone, and the report says so instead of failing
     (part / "rows.jsonl").write_text("")
     with pytest.raises(DataError, match="no job has ended yet"):
@@ -192,6 +193,9 @@ def test_command_line_runs_estimates_and_refuses(
     assert main([*base, "--objects", "01Ball", "--options", "mean-image.floor=0.2"]) == 2
     assert "floor" in capsys.readouterr().err
     assert main([*base, "--score-again"]) == 0
+    trouble = ["--methods", "trouble", "--options", "trouble.mode=raise", "--objects", "01Ball"]  # VALUE a plain word
+    assert main([*base[:-2], "--out", str(tmp_path / "words"), *trouble]) == 1
+    assert "not to my taste" in capsys.readouterr().err
     for wrong in (["--options", "floor=1"], ["--workers", "0"], ["--address", "1.2.3.4:5"], ["--views", "0"]):
         assert main([*base, *wrong]) == 2
     assert main([*base, "--options", "mean-image.nonsense=1", "--rerun-changed"]) == 1  # the rows say what failed

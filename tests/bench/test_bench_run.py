@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,25 @@ def test_a_job_that_ends_badly_is_a_row_that_says_so(
     assert row["status"] == status
     assert words in row["message"]
     assert row["predictions"] is None
+
+
+def test_what_a_stopped_job_started_ends_with_it(data: Path, tmp_path: Path) -> None:
+    (row,) = _run(_trouble(data, mode="hang-with-a-child"), tmp_path, 2.0)
+    assert row["status"] == "timeout"
+    (log,) = (tmp_path / "predictions").glob("*/log.txt")
+    child = int(log.read_text().split("child")[1].split()[0])
+    state = Path(f"/proc/{child}/stat")
+    deadline = time.monotonic() + 5.0
+    while state.exists() and state.read_text().split(")")[1].split()[0] not in "ZX" and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not state.exists() or state.read_text().split(")")[1].split()[0] in "ZX"
+
+
+def test_rows_hold_the_whole_configuration(data: Path, tmp_path: Path) -> None:
+    (row,) = _run(replace(_trouble(data, floor=0.1), seeds=(3,)), tmp_path)
+    assert row["config"] == {"floor": 0.1, "seed": 3, "mode": "ok", "unlimited": "Infinity"}
+    (other,) = _run(Grid(data, ("mean-image",), objects=("01Ball",)), tmp_path / "other")
+    assert other["config"] is None  # it keeps none
 
 
 def test_failed_jobs_run_again_only_when_asked(data: Path, tmp_path: Path) -> None:

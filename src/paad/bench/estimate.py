@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
+from typing import Any, Protocol
 
-from paad.bench.grid import Job
+
+class Planned(Protocol):
+    """What an estimate asks of a job."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def method(self) -> str: ...
+    @property
+    def views(self) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -29,7 +38,7 @@ class Estimate:
         return f"{text}{known}; not known yet for {', '.join(self.unknown)}: no job of theirs has finished"
 
 
-def estimate(jobs: Sequence[Job], rows: Sequence[dict[str, Any]], workers: int) -> Estimate:
+def estimate(jobs: Sequence[Planned], rows: Sequence[dict[str, Any]], workers: int) -> Estimate:
     """Estimate the unfinished ``jobs`` by the finished rows of the same method.
 
     A job is expected to take as long as the median of the same method's jobs: of those with the same views, if

@@ -20,7 +20,7 @@ from paad.detectors import ENTRY_POINT_GROUP
 from paad.detectors import methods as known_methods
 from paad.errors import DataError, UsageError
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Raised whenever figures of the same predictions could change; rows of different protocols are never mixed."""
 
 KeepMaps = Literal["all", "some", "none"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
+import json
 import os
 import platform
 import random
@@ -89,6 +91,7 @@ def _run(job: Job, folder: Path) -> dict[str, Any]:
             "stages": {s: round(float(np.mean([r.stages.get(s, 0.0) for r in stored])), 5) for s in stages},
         },
         "model_bytes": model_bytes,
+        "config": _config(detector),
     }
 
 
@@ -105,6 +108,16 @@ def _create(cls: type[Any], job: Job) -> Any:
         except (UsageError, TypeError):  # no such option; a wrong one among ``options`` is refused again below
             return cls(device=device, **options)
     return cls(device=device, **options)
+
+
+def _config(detector: Any) -> dict[str, Any] | None:
+    """The whole configuration that the options led to, None where the detector has no dataclass ``config``."""
+    config = getattr(detector, "config", None)
+    if not dataclasses.is_dataclass(config) or isinstance(config, type):
+        return None
+    text = json.dumps(dataclasses.asdict(config), default=str)
+    plain: dict[str, Any] = json.loads(text, parse_constant=str)  # a row is strict JSON: no nan
+    return plain
 
 
 def _training_views(toy: ObjectFolder, views: float) -> tuple[Sequence[Any], int]:

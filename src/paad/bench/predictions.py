@@ -111,6 +111,19 @@ def read_map(folder: Path, stored: Stored) -> NDArray[np.float32] | None:
     return dequantize(np.load(folder / stored.map_file), stored.map_offset, stored.map_exponent)
 
 
+def read_coded_map(folder: Path, stored: Stored) -> tuple[NDArray[np.uint16], NDArray[np.float64]] | None:
+    """The map [H, W] as codes into a table of its 65,536 possible values (nan where a code is no number).
+
+    None where the map was not kept. Equal values may have two codes (zero has a sign).
+    """
+    if stored.map_file is None or not (folder / stored.map_file).is_file():
+        return None
+    codes = np.load(folder / stored.map_file).view(np.uint16)
+    halves = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    with np.errstate(invalid="ignore"):
+        return codes, dequantize(halves, stored.map_offset, stored.map_exponent).astype(np.float64)
+
+
 def _lines(path: Path) -> Iterator[str]:
     with path.open(encoding="utf-8") as file:
         yield from file

@@ -27,6 +27,7 @@ class Scorer:
     def __init__(self, toy: ObjectFolder, false_alarm_rate: float) -> None:
         centre = look_at_centre(list(toy.train.poses)) if toy.has_poses else None
         self._true_poses = toy.test_poses
+        self._specimens = specimens_of(toy)
         self._native = Evaluation(object_centre=centre, false_alarm_rate=false_alarm_rate)
         self._legacy = Evaluation(size=LEGACY_SIZE)
         self._scores: list[float] = []
@@ -46,6 +47,7 @@ class Scorer:
             pose=pose,
             true_pose=self._true_poses.get(query.name),
             status=stored.status,
+            specimen=self._specimens.get(query.name),
         )
         legacy = None if anomaly_map is None or stored.score is None else float(np.max(anomaly_map))
         self._legacy.update(score=legacy, is_defect=query.is_defect, map=anomaly_map, mask=mask)
@@ -86,6 +88,22 @@ class Scorer:
         if ranked.is_defined:
             curves["image_fpr"], curves["image_tpr"] = ranked.rates()
         return {name: [round(float(v), 6) for v in values] for name, values in curves.items()}
+
+
+def specimens_of(toy: ObjectFolder) -> dict[str, str]:
+    """The specimen that each test photo shows, by the photo's name; empty where the data do not say it of all defects.
+
+    Good photos of which nothing is said are split, in the order of the folder, into groups of as many photos as a
+    defective specimen has on average: the highest of several views is only to be compared with that of as many.
+    """
+    named = {q.name: toy.manifest.specimens[q.name] for q in toy.test if q.name in toy.manifest.specimens}
+    defects = [q for q in toy.test if q.is_defect]
+    if not defects or any(q.name not in named for q in defects):
+        return {}
+    views = len(defects) / len({named[q.name] for q in defects})
+    unnamed = [q.name for q in toy.test if q.name not in named]
+    n = max(1, round(len(unnamed) / views))
+    return {**named, **{name: f"good, group {i * n // len(unnamed)}" for i, name in enumerate(unnamed)}}
 
 
 def score_again(toy: ObjectFolder, folder: Path, false_alarm_rate: float) -> dict[str, Any]:

@@ -70,6 +70,11 @@ def split_name(views: float) -> str:
     return f"{100.0 * views:g}%" if views <= 1.0 else f"{int(views)}-shot"
 
 
+def split_of_name(name: str) -> float:
+    """The share or number that :func:`split_name` wrote as ``name``."""
+    return float(name.removesuffix("%")) / 100.0 if name.endswith("%") else float(name.removesuffix("-shot"))
+
+
 def choose_views(views: float, n: int, cams_from_world: NDArray[np.floating] | None) -> list[int]:
     """Ascending indices of the views in a split of ``n`` training views.
 

@@ -157,10 +157,11 @@ def _options(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
         method, dot, key = name.rpartition(".")
         if not (equals and dot and method and key):
             raise UsageError(f"--options {text}: must be METHOD.KEY=VALUE, such as paad.steps=500")
+        options = found.setdefault(method, {})
         try:
-            found.setdefault(method, {})[key] = json.loads(value)
+            options[key] = json.loads(value)
         except ValueError:
-            found[method][key] = value
+            options[key] = value
     return found
 
 

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from paad.data.colmap import Points
+from paad.data.manifest import Manifest, read_manifest
 from paad.data.problems import Problem
 from paad.data.queries import Query
 from paad.data.survey import Format, Survey, survey
@@ -100,6 +101,11 @@ class ObjectFolder:
         """True ``cam_from_world`` [4, 4] by ``Query.name``, for the evaluation of poses only."""
         return dict(self._found.test_poses)
 
+    @cached_property
+    def manifest(self) -> Manifest:
+        """What an optional ``manifest.json`` says: the specimen that a photo shows, attributes of the object."""
+        return read_manifest(self.root)
+
     @property
     def points(self) -> Points | None:
         """COLMAP's points in the frame of the poses, where the poses come from COLMAP, else None.
@@ -110,13 +116,15 @@ class ObjectFolder:
         return self._views.points
 
     def fingerprint(self, part: Literal["all", "train"] = "all") -> str:
-        """SHA-256 over names, poses, intrinsics and, of each file, its size and its first and last 4 KB."""
+        """SHA-256 over names, poses, intrinsics, specimens and, of each file, its size and its first and last 4 KB."""
         digest = hashlib.sha256()
         for frame in self._found.frames:
             digest.update(np.round(frame.cam_from_world, 9).tobytes() + repr(frame.camera).encode())
         files = [(photo.name, photo.path, photo.mask_path) for photo in self._found.photos]
         if part == "all":
             files += [(query.name, query.path, query.mask_path) for query in self._found.queries]
+            if self.manifest.specimens:
+                digest.update(repr(sorted(self.manifest.specimens.items())).encode())
         for name, path, mask_path in files:
             digest.update(name.encode())
             for file in (path, mask_path):

@@ -81,8 +81,15 @@ def paired_difference(
     drawn = np.array(
         [_number(metric(a[i], labels[i])) - _number(metric(b[i], labels[i])) for i in _resamples(labels, n, seed)]
     )
+    return difference_of(_number(metric(a, labels)) - _number(metric(b, labels)), drawn, level)
+
+
+def difference_of(value: float, drawn: NDArray[np.float64], level: float = 0.95) -> Interval:
+    """The interval and two-sided p-value of a difference ``value`` from its bootstrap draws [n].
+
+    ``p_value`` is twice the smaller share of draws on either side of zero (ties on both), at least 1 / (n + 1).
+    """
     tail = 0.5 * (1.0 - level)
     low, high = np.quantile(drawn, [tail, 1.0 - tail])
-    side = (1 + min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))) / (n + 1)
-    value = _number(metric(a, labels)) - _number(metric(b, labels))
+    side = (1 + min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))) / (len(drawn) + 1)
     return Interval(value, float(low), float(high), min(1.0, 2.0 * side))

@@ -68,7 +68,7 @@ class PixelEvaluator:
             )
         if np.isnan(scores.min()):
             raise DataError(f"anomaly map holds nan in {int(np.isnan(scores).sum())} pixels; give numbers only")
-        regions, areas = _regions(mask)
+        regions, areas = label_regions(mask)
         good = len(areas) <= 1 if is_good is None else is_good
         if good and len(areas) > 1:
             raise DataError(f"an image labelled good has {len(areas) - 1} defect regions in its mask; mend one of them")
@@ -176,7 +176,7 @@ def aupimo_area(fpr: Float64, tpr: Float64, lower: float = _AUPIMO_LOWER, upper:
     return ranking.trapezoid(ys_all, xs_all) / float(high - low)
 
 
-def _regions(mask: NDArray[Any] | None) -> tuple[NDArray[np.int32], Float64]:
+def label_regions(mask: NDArray[Any] | None) -> tuple[NDArray[np.int32], Float64]:
     """Flat labels [H * W] (0 is good) and areas [R + 1] in pixels of the 8-connected regions; empty for None."""
     if mask is None:
         return np.zeros(0, np.int32), np.zeros(1)

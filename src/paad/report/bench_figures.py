@@ -49,6 +49,7 @@ METRICS = (
     Metric("aupro_30", "AUPRO@0.3", ("pixel", "aupro_30")),
     Metric("aupro_5", "AUPRO@0.05", ("pixel", "aupro_5")),
     Metric("aupimo", "AUPIMO", ("pixel", "aupimo")),
+    Metric("specimen", "Specimen AUROC", ("specimen_auroc",)),
     Metric("image_ap", "Image AP", ("image", "ap")),
     Metric("image_f1", "Image F1-max", ("image", "f1_max")),
     Metric("image_tpr2", "TPR at 2 % FPR", ("image", "tpr_at_fpr_2")),
@@ -267,3 +268,16 @@ def caption(table: Table) -> str:
     better = "higher is better" if table.metric.more_is_better else "lower is better"
     n = f"{len(table.common)} of {len(table.objects)} objects"
     return f"{table.metric.title}{unit}, {split_name(table.views)} of the training views; {better}; mean over {n}"
+
+
+def mean_text(table: Table, mean: Mean) -> str:
+    """The mean with half its interval: "93.2 ± 0.4"."""
+    text = table.metric.text(mean.value)
+    if mean.interval is None:
+        return text
+    return f"{text} ± {table.metric.text(0.5 * (mean.interval[1] - mean.interval[0]))}"
+
+
+def p_text(p_value: float) -> str:
+    """Two digits are all that a p-value is good for."""
+    return "< 0.001" if p_value < 0.001 else f"{p_value:.2g}"

@@ -18,7 +18,7 @@ _COLOURS = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F3C8D", "#666666", "#A5AA3A", "#11A579",
     "#80360B", "#3969AC",
 )  # fmt: skip
-_MARKERS = "os^DvP*Xhp<>"
+_MARKERS = "os^DvP*Xhp<"  # one fewer than the colours: no two of 132 methods have both in common
 _BY_KEY = {metric.key: metric for metric in METRICS}
 
 
@@ -52,6 +52,9 @@ def _svg(width: float, height: float, n: int, draw: Any) -> str:
             one.grid(alpha=0.25)
             one.spines[["top", "right"]].set_visible(False)
         draw(axes)
+        handles, labels = _legend_entries(axes)
+        if handles:
+            figure.legend(handles, labels, loc="outside right upper", fontsize=8, frameon=False)
         text = io.StringIO()
         figure.savefig(text, format="svg", metadata={"Date": None})
     return text.getvalue()[text.getvalue().index("<svg") :]
@@ -88,7 +91,6 @@ def curves(rows: Sequence[Row], methods: Sequence[str], style: Style) -> str:
             one.set(title=title, xlabel="false positive rate", ylabel=label, ylim=(0.0, 1.02))
             if title == "Pixel ROC":
                 one.set_xscale("log")
-        _legend(axes[0], loc="lower right")
 
     return _svg(11.0, 3.4, 3, draw)
 
@@ -106,7 +108,6 @@ def accuracy_against_time(rows: Sequence[Row], views: float, methods: Sequence[s
                     one.scatter([x], [y], s=50, **style(method))
             one.set(xlabel="seconds an image (decoded photo to map)", ylabel=f"{table.metric.title} (%)", xscale="log")
             _widen(one)
-        _legend(axes[0])
 
     return _svg(11.0, 3.4, 2, draw)
 
@@ -138,7 +139,6 @@ def sparse_views(rows: Sequence[Row], splits: Sequence[float], methods: Sequence
             counts = sorted({int(x) for line in one.get_lines() for x in np.asarray(line.get_xdata())})
             one.set_xticks(counts, [str(n) for n in counts])
             one.minorticks_off()
-        _legend(axes[0])
 
     return _svg(11.0, 3.4, 2, draw)
 
@@ -162,15 +162,18 @@ def attributes(table: Table, values: dict[str, dict[str, float]], style: Style) 
                 )
                 if len(points) >= 3:
                     x, y = np.array(points).T
-                    one.scatter(x, y, s=16, alpha=0.7, color=style(method)["color"], marker=style(method)["marker"])
+                    one.scatter(x, y, s=14, alpha=0.45, color=style(method)["color"], marker=style(method)["marker"])
                     if np.ptp(x) > 0:
                         one.plot(x, np.polyval(np.polyfit(x, y, 1), x), **style.line(method))
             one.set(xlabel=name.replace("_", " "), ylabel=f"{table.metric.title} (%)")
-        _legend(axes[0])
 
     return _svg(11.0, 3.4, len(names), draw)
 
 
-def _legend(axes: Axes, **options: Any) -> None:
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(fontsize=8, frameon=False, **options)
+def _legend_entries(axes: Sequence[Axes]) -> tuple[list[Any], list[str]]:
+    """One entry a method, from whichever of the plots shows it."""
+    entries: dict[str, Any] = {}
+    for one in axes:
+        for handle, label in zip(*one.get_legend_handles_labels(), strict=True):
+            entries.setdefault(label, handle)
+    return list(entries.values()), list(entries)

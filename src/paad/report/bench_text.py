@@ -7,9 +7,24 @@ import io
 from collections.abc import Sequence
 
 from paad.bench.views import split_name
-from paad.report.bench_figures import METRICS, Mean, Row, Table, caption
+from paad.report.bench_figures import METRICS, Row, Table, caption, mean_text, p_text
+from paad.report.bench_overview import Overview
 
-_LATEX = {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$", "°": r"$^\circ$", "–": "--", "±": r"$\pm$"}
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "&": r"\&",
+    "%": r"\%",
+    "_": r"\_",
+    "#": r"\#",
+    "$": r"\$",
+    "°": r"$^\circ$",
+    "–": "--",
+    "±": r"$\pm$",
+}
 
 
 def rows_csv(rows: Sequence[Row]) -> str:
@@ -46,14 +61,6 @@ def tables_csv(tables: Sequence[Table]) -> str:
     return out.getvalue()
 
 
-def mean_text(table: Table, mean: Mean) -> str:
-    """The mean with half its interval: "93.2 ± 0.4"."""
-    text = table.metric.text(mean.value)
-    if mean.interval is None:
-        return text
-    return f"{text} ± {table.metric.text(0.5 * (mean.interval[1] - mean.interval[0]))}"
-
-
 def body(table: Table) -> list[tuple[str, list[tuple[str, str]]]]:
     """Lines of a table: name, and for each method its text and its mark ("best", "second" or "")."""
     lines = []
@@ -66,15 +73,27 @@ def body(table: Table) -> list[tuple[str, list[tuple[str, str]]]]:
         ranks = ["–" if (r := table.means[m].rank) is None else f"{r:.2f}" for m in table.methods]
         lines.append(("Mean rank", [(text, "") for text in ranks]))
     if any(table.means[m].p_value is not None for m in table.methods):
-        p_values = ["–" if (p := table.means[m].p_value) is None else f"{p:.3g}" for m in table.methods]
+        p_values = ["–" if (p := table.means[m].p_value) is None else p_text(p) for m in table.methods]
         lines.append(("p against the best", [(text, "") for text in p_values]))
     return lines
 
 
-def markdown(tables: Sequence[Table], notes: Sequence[str]) -> str:
-    """All tables; the best is bold, the second in italics."""
+def overview_caption(summary: Overview) -> str:
+    """What the overview's means cover."""
+    return f"Means over the {summary.n_common} of {summary.n_objects} objects that every method has figures of"
+
+
+def markdown(tables: Sequence[Table], notes: Sequence[str], summary: Overview | None = None) -> str:
+    """The overview and all tables; the best is bold, the second in italics."""
     marked = {"best": "**{}**", "second": "*{}*", "": "{}"}
     parts = ["# Benchmark\n", *(f"- {note}" for note in notes)]
+    if summary is not None:
+        titles = [f"{m.title} ({m.unit})" if m.unit else m.title for m in summary.metrics]
+        lines = [f"\n## {overview_caption(summary)}\n", "| method | " + " | ".join(titles) + " |"]
+        lines.append("|---|" + "---:|" * len(titles))
+        for name, _, means in summary.lines:
+            lines.append(f"| {name} | " + " | ".join(marked[mark].format(text) for text, mark in means) + " |")
+        parts.append("\n".join(lines))
     for table in tables:
         lines = [f"\n## {caption(table)}\n", "| object | " + " | ".join(table.methods) + " |"]
         lines.append("|---|" + "---:|" * len(table.methods))
@@ -84,27 +103,35 @@ def markdown(tables: Sequence[Table], notes: Sequence[str]) -> str:
     return "\n".join(parts) + "\n"
 
 
-def latex(tables: Sequence[Table], notes: Sequence[str]) -> str:
-    """All tables for the package booktabs; the best is bold, the second underlined."""
-    marked = {"best": r"\textbf{{{}}}", "second": r"\underline{{{}}}", "": "{}"}
-    parts = ["% needs \\usepackage{booktabs}", *(f"% {note}" for note in notes)]
-    for table in tables:
-        head = " & ".join(["object", *(_escaped(m) for m in table.methods)])
-        lines = [
-            r"\begin{table}",
-            rf"\caption{{{_escaped(caption(table))}.}}",
-            rf"\begin{{tabular}}{{l{'r' * len(table.methods)}}}",
-            r"\toprule",
-            rf"{head} \\",
-            r"\midrule",
-        ]
-        for name, cells in body(table):
-            if name.startswith("Mean ("):
-                lines.append(r"\midrule")
-            texts = [marked[mark].format(_escaped(text)) for text, mark in cells]
-            lines.append(" & ".join([_escaped(name), *texts]) + r" \\")
-        parts.append("\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}"]))
+def latex(tables: Sequence[Table], notes: Sequence[str], summary: Overview | None = None) -> str:
+    """The overview and all tables for booktabs and graphicx; the best is bold, the second underlined."""
+    parts = [r"% needs \usepackage{booktabs} and \usepackage{graphicx}", *(f"% {note}" for note in notes)]
+    if summary is not None:
+        titles = [f"{m.title} ({m.unit})" if m.unit else m.title for m in summary.metrics]
+        overview = [(name, list(cells)) for name, _, cells in summary.lines]
+        parts.append(_latex_table(overview_caption(summary), ["method", *titles], overview))
+    parts += [_latex_table(caption(t), ["object", *t.methods], body(t)) for t in tables]
     return "\n\n".join(parts) + "\n"
+
+
+def _latex_table(title: str, head: Sequence[str], lines: Sequence[tuple[str, Sequence[tuple[str, str]]]]) -> str:
+    """One table, shrunk to the line where it is wider."""
+    marked = {"best": r"\textbf{{{}}}", "second": r"\underline{{{}}}", "": "{}"}
+    text = [
+        r"\begin{table}",
+        rf"\caption{{{_escaped(title)}.}}",
+        r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
+        rf"\begin{{tabular}}{{l{'r' * (len(head) - 1)}}}",
+        r"\toprule",
+        " & ".join(_escaped(word) for word in head) + r" \\",
+        r"\midrule",
+    ]
+    for name, cells in lines:
+        if name.startswith("Mean ("):
+            text.append(r"\midrule")
+        texts = [marked[mark].format(_escaped(words)) for words, mark in cells]
+        text.append(" & ".join([_escaped(name), *texts]) + r" \\")
+    return "\n".join([*text, r"\bottomrule", r"\end{tabular}}", r"\end{table}"])
 
 
 def _escaped(text: str) -> str:
