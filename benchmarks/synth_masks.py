@@ -19,6 +19,7 @@ from paad.synth.dataset_render import damaged_views, good_scene, loaded_object
 from paad.synth.defects import KINDS
 from paad.synth.masks import window_of
 from paad.synth.masks_brute import changed_samples, faults
+from paad.synth.render_mitsuba import chosen_variant
 from paad.synth.toys import toy_names
 
 
@@ -28,11 +29,13 @@ def main() -> None:
     parser.add_argument("--toys", nargs="+", default=["all"])
     parser.add_argument("--size", type=int, default=160)
     parser.add_argument("--seed", type=int, default=77)
+    parser.add_argument("--variant", default="auto", help="of Mitsuba: auto, scalar_rgb or llvm_ad_rgb")
     args = parser.parse_args()
     toys = toy_names() if args.toys == ["all"] else args.toys
+    variant = chosen_variant(args.variant)
     per_kind = -(-args.images // (len(toys) * len(KINDS)))
     profile = Profile("check", args.size, Counts(1, 0, 3 * per_kind, max(1, per_kind // 2)))
-    job = Job(Path("unused"), profile, "sim", args.seed)
+    job = Job(Path("unused"), profile, "sim", args.seed, variant=variant)
     total = wrong = missed_all = far_all = 0
     start = time.perf_counter()
     for toy in toys:
@@ -43,7 +46,7 @@ def main() -> None:
         total += len(results)
         wrong += sum(any(r) for r in results)
         missed_all, far_all = missed_all + missed, far_all + far
-    print(f"{wrong} of {total} images wrong ({missed_all} px missed, {far_all} px far)")
+    print(f"{wrong} of {total} images wrong with {variant} ({missed_all} px missed, {far_all} px far)")
     print(f"{time.perf_counter() - start:.0f} s")
 
 

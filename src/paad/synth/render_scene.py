@@ -85,6 +85,11 @@ class Scene:
         self._wavefront = Wavefront(mi, self._scene) if mi.variant() != "scalar_rgb" else None
 
     @property
+    def mitsuba_scene(self) -> Any:
+        """The ``mitsuba.Scene``."""
+        return self._scene
+
+    @property
     def _mi(self) -> Any:
         """Mitsuba with this scene's variant set, whatever another scene set meanwhile."""
         return mitsuba(self._variant)
@@ -115,7 +120,7 @@ class Scene:
             sensor = self._aimed(camera, cam_from_world, lens)
             return self._wavefront.picture(sensor, camera, window or _whole(camera), samples, seed)
         sampler = {"type": "multijitter", "sample_count": samples}
-        sensor = mi.load_dict(_sensor(mi, camera, cam_from_world, window, sampler, lens))
+        sensor = mi.load_dict(mitsuba_sensor(mi, camera, cam_from_world, window, sampler, lens))
         image = np.array(mi.render(self._scene, sensor=sensor, seed=seed), np.float32)
         return np.ascontiguousarray(image[..., :3]), np.clip(image[..., 3], 0.0, 1.0)
 
@@ -141,7 +146,7 @@ class Scene:
         if self._wavefront is not None:
             return self._wavefront.hits(self._aimed(camera, cam_from_world, None), camera, window or _whole(camera))
         sampler = {"type": "stratified", "sample_count": 1, "jitter": False}
-        sensor = mi.load_dict(_sensor(mi, camera, cam_from_world, window, sampler, None))
+        sensor = mi.load_dict(mitsuba_sensor(mi, camera, cam_from_world, window, sampler, None))
         buffers = np.array(mi.render(self._scene, sensor=sensor, integrator=self._aov, spp=1), np.float64)
         number, triangle = (np.rint(buffers[..., k]).astype(np.int64) for k in (1, 2))
         return buffers[..., 0], number - 1, triangle  # Mitsuba counts shapes from 1; 0 is nothing
@@ -152,7 +157,7 @@ class Scene:
 
         mi = self._mi
         sampler = {"type": "multijitter", "sample_count": 1}
-        sensor = mi.load_dict(_sensor(mi, camera, cam_from_world, None, sampler, lens))
+        sensor = mi.load_dict(mitsuba_sensor(mi, camera, cam_from_world, None, sampler, lens))
         params = mi.traverse(sensor)
         dr.make_opaque([value for key, value in params.items() if key in OPAQUE])
         for key in OPAQUE:
@@ -229,7 +234,7 @@ def _plane(mi: Any, backdrop: Backdrop) -> dict[str, Any]:
     }
 
 
-def _sensor(
+def mitsuba_sensor(
     mi: Any,
     camera: Camera,
     cam_from_world: Float64,
@@ -237,6 +242,11 @@ def _sensor(
     sampler: dict[str, Any],
     lens: Lens | None,
 ) -> dict[str, Any]:
+    """Mitsuba's description of a camera.
+
+    Raises:
+        UsageError: the pixels are not square.
+    """
     if abs(camera.fx - camera.fy) > 1e-6 * camera.fx:
         raise UsageError(f"camera fx={camera.fx} fy={camera.fy}: the renderer needs square pixels")
     # Mitsuba's camera looks along +z with +x to the left and +y up: OpenGL's, turned half about y.
