@@ -128,9 +128,8 @@ def rates(job: Job, toys: list[str], most: int) -> None:
         each = seconds[label] / max(pictures[label], 1)
         total += each * number
         print(f"{label:8s} {each:.3f} processor s a picture")
-    print(
-        f"{job.profile.name}, {job.look}, {job.variant}: one toy {total / 2:.0f} s, twenty {20 * total / 120:.1f} min on two cores"
-    )
+    setting = f"{job.profile.name}, {job.look}, {job.variant}"
+    print(f"{setting}: one toy {total / 2:.0f} s, twenty {20 * total / 120:.1f} min on two cores")
 
 
 if __name__ == "__main__":
