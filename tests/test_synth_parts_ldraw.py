@@ -75,6 +75,7 @@ def test_submodels_are_flattened_and_inherit_their_colour(tmp_path: Path) -> Non
         ([f"1 16 0 0 0 {IDENTITY} 3001.dat"], "colour 16 has no parent"),
         (["1 4 0 0 0 1 0 0 0 1 0 0 3001.dat"], "bad.ldr line 1: not '1 colour x y z"),
         (["1 4 0 0 zero 1 0 0 0 1 0 0 0 1 3001.dat"], "line 1: not '1 colour"),
+        (["1 4 0 0 nan 1 0 0 0 1 0 0 0 1 3001.dat"], "line 1: holds a number that is not finite"),
         (["0 nothing here"], "holds no part"),
         (["1 4 0 0 0 1 0 0 0 0 0 0 0 1 3001.dat"], "flattens the part"),
         (["3 4 0 0 0 1 0 0 0 0 1"], "loose triangles"),

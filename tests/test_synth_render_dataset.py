@@ -213,6 +213,25 @@ def test_nothing_foreign_is_overwritten(made: Path, toy: str, tmp_path: Path) ->
         generate(tmp_path / "letter.txt", [toy], PROFILE)
 
 
+def test_a_changed_file_is_not_mixed_with_the_old_one(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, out = tmp_path / "Crab.ldr", tmp_path / "out"
+    path.write_text(TOY.replace("1 15", "1 14"))
+    with pytest.raises(UsageError, match="not the file"):  # finished
+        generate(made, [str(path)], PROFILE, seed=5, buffers=True)
+
+    def stop(job: object, piece: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(dataset_render, "render_piece", stop)
+    with pytest.raises(KeyboardInterrupt):
+        generate(out, [str(path)], PROFILE)
+    path.write_text(TOY)
+    with pytest.raises(UsageError, match="not the file"):  # begun
+        generate(out, [str(path)], PROFILE)
+
+
 def test_bad_requests_leave_nothing_behind(toy: str, tmp_path: Path) -> None:
     out = tmp_path / "out"
     copy = tmp_path / "other" / "Crab.ldr"

@@ -24,7 +24,7 @@ from paad.synth.dataset_objects import load_object, object_name
 from paad.synth.dataset_plan import Job, Piece, pieces_of
 from paad.synth.dataset_profile import Profile, profile_of
 from paad.synth.looks import check_look
-from paad.synth.manifest import settings, write_object_files
+from paad.synth.manifest import settings, source_facts, write_object_files
 from paad.synth.render_mitsuba import chosen_variant, mitsuba
 from paad.types import Progress
 
@@ -32,6 +32,8 @@ WRITTEN = tuple((key, f"{key}_sha256") for key in ("file", "mask", "object_mask"
 """Keys of a picture's record that name a file, and those of its SHA-256."""
 WORK = ".paad-synth"
 """Folder of the unfinished work, inside the output folder; gone when all is done."""
+SOURCE = "source.json"
+"""Says there which file an object is made from."""
 TORN = re.compile(r"\..+(\.\w+)\.[a-z0-9_]{8}\1$")
 """Temporary names of :func:`paad.data.files.whole_file`."""
 
@@ -78,7 +80,7 @@ def generate(
     names = _names(toys)
     for source in toys:
         load_object(source, job.library)  # refuse what cannot be used before anything is written
-    _claim(job, names)
+    _claim(job, toys, names)
     _remove_torn(job.out, names)
     todo, done = _remaining(job, toys, names)
     total = sum(p.count for s, n in zip(toys, names) for p in pieces_of(s, n, job.profile, job.look))
@@ -127,7 +129,7 @@ def _names(toys: Sequence[str]) -> list[str]:
     return names
 
 
-def _claim(job: Job, names: Sequence[str]) -> None:
+def _claim(job: Job, toys: Sequence[str], names: Sequence[str]) -> None:
     """Make sure that nothing of another origin is overwritten, then mark the folder as ours."""
     if job.out.exists() and not job.out.is_dir():
         raise UsageError(f"{job.out} is a file; choose a folder for the output")
@@ -145,7 +147,23 @@ def _claim(job: Job, names: Sequence[str]) -> None:
             )
     elif job.out.is_dir() and any(job.out.iterdir()):
         raise UsageError(f"{job.out} holds something that paad synth did not write; choose an empty or new folder")
+    for source, name in zip(toys, names):
+        _check_source(job, source, name)
     write_json(mark, wanted)
+    for source, name in zip(toys, names):
+        if not (job.out / name / "manifest.json").is_file():
+            write_json(job.out / WORK / name / SOURCE, source_facts(source))
+
+
+def _check_source(job: Job, source: str, name: str) -> None:
+    """Refuse to go on with a model or mesh file that is another than the one begun with."""
+    for record in (job.out / WORK / name / SOURCE, job.out / name / "manifest.json"):
+        if record.is_file():
+            before = json.loads(record.read_text(encoding="utf-8")).get("source_sha256")
+            if before not in (None, source_facts(source).get("source_sha256")):
+                raise UsageError(
+                    f"{source} is not the file that {job.out / name} was made from; choose another folder, or delete it"
+                )
 
 
 def _remaining(job: Job, toys: Sequence[str], names: Sequence[str]) -> tuple[list[Piece], set[str]]:

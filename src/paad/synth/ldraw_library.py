@@ -43,7 +43,9 @@ def reference_line(words: list[str], where: str) -> tuple[int, Float64, str]:
     transform = np.eye(4)
     transform[:3, 3] = numbers[:3]
     transform[:3, :3] = np.reshape(numbers[3:], (3, 3))
-    if not np.isfinite(transform).all() or abs(np.linalg.det(transform[:3, :3])) < 1e-9:
+    if not np.isfinite(transform).all():
+        raise DataError(f"{where}: holds a number that is not finite: {' '.join(words[2:14])}")
+    if abs(np.linalg.det(transform[:3, :3])) < 1e-9:
         raise DataError(f"{where}: the transform flattens the part (its determinant is 0)")
     return color, transform, target
 

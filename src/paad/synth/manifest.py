@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -39,6 +40,14 @@ def settings(job: Job) -> dict[str, Any]:
     }
 
 
+def source_facts(source: str) -> dict[str, Any]:
+    """What an object is made from: a toy's name, or the name of a file and its SHA-256."""
+    file = Path(source)
+    if not file.suffix:
+        return {"source": file.name}
+    return {"source": file.name, "source_sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
+
+
 def write_object_files(job: Job, name: str, source: str, records: Sequence[dict[str, Any]]) -> Path:
     """Write transforms.json, test_transforms.json and, last, manifest.json of a finished object; returns the last."""
     folder = job.out / name
@@ -59,7 +68,7 @@ def write_object_files(job: Job, name: str, source: str, records: Sequence[dict[
     manifest = {
         **settings(job),
         "object": name,
-        "source": Path(source).name,
+        **source_facts(source),
         "licence": LICENCE,
         "machine": platform.machine(),
         "least_visible_px": job.profile.least_visible_px,
