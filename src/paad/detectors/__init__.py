@@ -27,8 +27,15 @@ class Method:
 
 _BUILT_IN = (
     Method("paad", "paad.detectors.paad:Paad", "render and compare", "this project", 2026, needs_poses=True),
+    Method("omniposead", "paad.detectors.omniposead:OmniposeAD", "render and compare", "arXiv 2310.07716", 2023, True),
+    Method("splatpose", "paad.detectors.splatpose:SplatPose", "render and compare", "arXiv 2404.06832", 2024, True),
+    Method("patchcore", "paad.detectors.patchcore:PatchCore", "memory bank", "arXiv 2106.08265", 2022),
+    Method("stfpm", "paad.detectors.stfpm:Stfpm", "teacher and student", "arXiv 2103.04257", 2021),
     Method("fastflow", "paad.detectors.fastflow:FastFlow", "distribution map", "arXiv 2111.07677", 2021),
     Method("cflow", "paad.detectors.cflow:CFlow", "distribution map", "arXiv 2107.12571", 2022),
+    Method("cfa", "paad.detectors.cfa:Cfa", "coupled hyperspheres", "arXiv 2206.04325", 2022),
+    Method("cutpaste", "paad.detectors.cutpaste:CutPaste", "pseudo-anomalies", "arXiv 2104.04015", 2021),
+    Method("draem", "paad.detectors.draem:Draem", "autoencoder, pseudo-anomalies", "arXiv 2108.07610", 2021),
     Method("favae", "paad.detectors.favae:Favae", "variational autoencoder", "arXiv 2008.05369", 2020),
     Method("ocr-gan", "paad.detectors.ocrgan:OcrGan", "adversarial reconstruction", "arXiv 2203.00259", 2023),
     Method("uniad", "paad.detectors.uniad:UniAD", "transformer reconstruction", "arXiv 2206.03687", 2022),

@@ -67,7 +67,7 @@ class NerfField:
         origins, directions = picture_rays(cam_from_world, camera)
         parts = []
         with torch.inference_mode():
-            for o, d in zip(origins.split(_CHUNK), directions.split(_CHUNK), strict=True):
+            for o, d in zip(torch.split(origins, _CHUNK), torch.split(directions, _CHUNK), strict=True):
                 parts.append(self.colours(o.to(self.device), d.to(self.device)).cpu())
         picture: Float32 = torch.cat(parts).reshape(camera.height, camera.width, 3).numpy()
         return picture
