@@ -69,6 +69,7 @@ class Gallery:
             if row["status"] == "ok":
                 self._rows.setdefault((row["object"], row["method"]), row)
         self._stored: dict[tuple[str, str], list[Stored]] = {}
+        self._ranges: dict[tuple[str, str], tuple[float, float]] = {}
         self._toys: dict[str, ObjectFolder | None] = {}
         self.missing: list[str] = []
         """What could not be read, for the report to say."""
@@ -176,13 +177,20 @@ class Gallery:
         return data_uri(heat_overlay(picture.photo, shifted, 0.5 * (high - low) or 1.0))
 
     def _range(self, name: str, method: str) -> tuple[float, float]:
-        """The lowest and the highest value of the kept maps, from at most a dozen of them, evenly spread."""
+        """The median and the highest value of the kept maps, from at most a dozen of them, evenly spread."""
+        if (name, method) in self._ranges:
+            return self._ranges[name, method]
         folder = self._run / "predictions" / self._rows[name, method]["predictions"]
         kept = [s for s in self._predictions(name, method) if s.map_file is not None]
         maps = [m for s in kept[:: max(1, len(kept) // 12)] if (m := read_map(folder, s)) is not None]
         finite = [m[np.isfinite(m)] for m in maps]
         values = [m for m in finite if m.size]
-        return min(float(np.median(m)) for m in values), max(float(m.max()) for m in values)
+        found = (
+            min((float(np.median(m)) for m in values), default=0.0),
+            max((float(m.max()) for m in values), default=0.0),
+        )
+        self._ranges[name, method] = found
+        return found
 
 
 def _score(stored: Stored) -> float:
