@@ -164,3 +164,15 @@ def test_the_table_sets_ours_beside_mad_s(tmp_path: Path) -> None:
     lines = table(tmp_path).splitlines()
     assert len(lines) == 4
     assert any(line.startswith("| Cat |") and line.endswith("| 61.3 |") for line in lines)
+    with pytest.raises(DataError, match="20 objects"):
+        table(tmp_path, tmp_path)
+    for number, (_, contrast) in enumerate(MAD.values()):  # grey stripes: no colour, lightness in MAD's order
+        folder = tmp_path / "mad" / f"{number + 1:02d}"
+        folder.mkdir(parents=True)
+        stripes = np.zeros((8, 8), np.uint8)
+        stripes[:, 4:] = round(2 * contrast)
+        cv2.imwrite(str(folder / "query_0.png"), stripes + (np.arange(8) % 2).astype(np.uint8))
+        cv2.imwrite(str(folder / "mask_0.png"), stripes)
+    lines = table(tmp_path, tmp_path / "mad").splitlines()
+    assert lines[2].count("|") == 9
+    assert float(lines[-1].split()[-1]) > 0.98

@@ -1,12 +1,13 @@
 """The two attributes by which MAD describes its objects: how complex a shape is and how strong its colour contrast.
 
 Definitions: "PAD: A Dataset and Benchmark for Pose-agnostic Anomaly Detection", arXiv 2310.07716. Run
-``python -m paad.synth.attributes ROOT`` on a data set made of the toys for a table of ours beside MAD's.
+``python -m paad.synth.attributes ROOT [--mad DIR]`` on a data set made of the toys for a table of ours beside MAD's;
+``DIR`` holds folders of MAD's own pictures (``01Gorilla`` to ``20Puppy``), on which both formulas are then tried too.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -71,14 +72,14 @@ def colour_contrast(images: Iterable[UInt8], lightness: bool = False) -> float:
     return float(np.mean(values))
 
 
-def table(root: Path) -> str:
+def table(root: Path, mad: Path | None = None) -> str:
     """Ours beside MAD's for every toy folder under ``root``, as Markdown; contrast over the training views.
 
-    Raises:
-        DataError: no folder of a toy with training views.
-    """
-    import cv2
+    ``mad``: folders of MAD's own pictures, in MAD's order; then how both formulas follow its numbers is said as well.
 
+    Raises:
+        DataError: no folder of a toy with training views, or ``mad`` does not hold twenty folders of pictures.
+    """
     from paad.synth.toys import load_toy, toy_names
 
     folders = {name: sorted((root / name / "train" / "good").glob("*.png")) for name in toy_names()}
@@ -86,20 +87,43 @@ def table(root: Path) -> str:
     if not found:
         raise DataError(f"{root}: holds no folder of a toy with train/good/*.png; make one with paad synth")
     complexity = dict(zip(toy_names(), shape_complexity([load_toy(name) for name in toy_names()])))
-    lines = [
-        "| toy | complexity, ours | MAD | contrast (a, b), ours | contrast with L, ours | MAD |",
-        "|---|---|---|---|---|---|",
-    ]
+    theirs = None if mad is None else dict(zip(MAD, _contrasts_of_mad(mad)))
+    header = ["toy", "complexity, ours", "MAD", "contrast (a, b), ours", "contrast with L, ours", "MAD"]
+    header += [] if theirs is None else ["MAD's pictures, (a, b)", "MAD's pictures, with L"]
+    rows = [header, ["---"] * len(header)]
     for name in found:
-        pictures = [cv2.cvtColor(cv2.imread(str(f)), cv2.COLOR_BGR2RGB) for f in folders[name]]
-        ab, full = colour_contrast(pictures), colour_contrast(pictures, lightness=True)
-        lines.append(
-            f"| {name} | {complexity[name]:.1f} | {MAD[name][0]:.1f} | {ab:.1f} | {full:.1f} | {MAD[name][1]:.1f} |"
-        )
+        pictures = [_rgb(file) for file in folders[name]]
+        ours = (complexity[name], MAD[name][0], colour_contrast(pictures), colour_contrast(pictures, lightness=True))
+        rows.append([name, *(f"{v:.1f}" for v in (*ours, MAD[name][1], *([] if theirs is None else theirs[name])))])
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    if theirs is not None:
+        published = [contrast for _, contrast in MAD.values()]
+        by_formula = [np.corrcoef(values, published)[0, 1] for values in zip(*theirs.values())]
+        lines += ["", f"Correlation with MAD's numbers: (a, b) {by_formula[0]:.3f}, with L {by_formula[1]:.3f}"]
     return "\n".join(lines)
 
 
+def _contrasts_of_mad(mad: Path) -> list[tuple[float, float]]:
+    """Contrast of MAD's own pictures by both formulas, in the order of its folders."""
+    folders = sorted(p for p in mad.iterdir() if p.is_dir()) if mad.is_dir() else []
+    pictures = [[_rgb(f) for f in sorted(d.rglob("*.png")) if "mask" not in f.name] for d in folders]
+    if len(pictures) != len(MAD) or not all(pictures):
+        raise DataError(f"{mad}: {len(folders)} folders; MAD's {len(MAD)} objects with .png pictures are needed")
+    return [(colour_contrast(p), colour_contrast(p, lightness=True)) for p in pictures]
+
+
+def _rgb(file: Path) -> UInt8:
+    import cv2
+
+    picture = cv2.imread(str(file))
+    if picture is None:
+        raise DataError(f"{file}: cannot be read as a picture")
+    return np.ascontiguousarray(picture[..., ::-1])
+
+
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit("usage: python -m paad.synth.attributes ROOT")
-    print(table(Path(sys.argv[1])))
+    parser = argparse.ArgumentParser(description="Attributes of generated toys beside MAD's, as Markdown.")
+    parser.add_argument("root", type=Path)
+    parser.add_argument("--mad", type=Path, default=None, help="folders of MAD's own pictures")
+    arguments = parser.parse_args()
+    print(table(arguments.root, arguments.mad))
