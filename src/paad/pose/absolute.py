@@ -15,7 +15,7 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
-from paad.errors import MissingDependencyError, PoseError
+from paad.errors import MissingDependencyError, PoseError, UsageError
 from paad.geometry.camera import Camera
 from paad.geometry.se3 import is_rigid
 from paad.geometry.views import optical_axes
@@ -29,8 +29,11 @@ def chosen_solver(asked: Solver) -> Literal["pycolmap", "opencv"]:
     """The solver that ``asked`` means here: "auto" is pycolmap where it is installed, else OpenCV.
 
     Raises:
+        UsageError: another word.
         MissingDependencyError: pycolmap is asked for and not installed.
     """
+    if asked not in ("auto", "pycolmap", "opencv"):
+        raise UsageError(f"solver {asked!r} is not known; choose auto, pycolmap or opencv")
     installed = find_spec("pycolmap") is not None
     if asked == "pycolmap" and not installed:
         raise MissingDependencyError(
