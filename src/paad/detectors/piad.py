@@ -153,7 +153,7 @@ class Piad(RenderCompare):
         schedule = replace(self._schedule(c.paint_steps), grow_from=1.0, grow_until=1.0, coarse_until=0.0)
         side = schedule.max_side if field.bounded else schedule.max_side // 2
         used = [v for v in painted if v.mask is not None] if field.bounded else painted
-        targets = targets_of(used, field.background, box, field.cut_out, field.cut_out, side)
+        targets = targets_of(used, field.background, box, field.cut_out, "exact" if field.cut_out else "none", side)
         targets = [t.to(self.device) for t in targets]
         found, _ = optimize(field.gaussians, targets, field.background, field.radius, box, schedule, progress)
         return replace(field, splats=Splats.of(found))
@@ -204,8 +204,9 @@ class Piad(RenderCompare):
         watch.lap("render")
         # a flat picture is explained by nothing: the object must be nearer to it than the picture's own median is
         usual = np.median(own, axis=(0, 1)).astype(np.float32)
-        quality = min(explained(own, painted.colour, ground) for ground in (field.background, usual))
-        if field.bounded and quality < c.least_explained:
+        grounds = (field.background, usual) if field.bounded else (usual,)
+        quality = min(explained(own, painted.colour, ground) for ground in grounds)
+        if quality < c.least_explained:
             return failed(height, width, "no camera position explains the photo: another object?", watch, quality)
         how = FeatureScore(c.side, c.sigma_px)
         of_colour = feature_difference(self.net, query.image, reference, how, self.device)
