@@ -12,7 +12,10 @@ from torch import Tensor
 from paad.fields.carve import cell_centres, inside_silhouettes
 from paad.types import Float64, PosedView
 
-_MARCH = 96
+_MARCH = 48
+"""Steps through the box: longer than a cell, but the hull is grown by a cell all around, so no part of it is missed."""
+
+_CHUNK = 8192
 
 
 @dataclass(frozen=True)
@@ -41,20 +44,27 @@ class Hull:
         with torch.no_grad():
             counts = torch.tensor(self.solid.shape, device=origins.device)
             enter, leave = box_span(origins, directions, self.low, self.low + counts * self.size)
-            step = (leave - enter).clamp_min(0.0) / _MARCH
-            where = torch.arange(_MARCH, device=origins.device) + 0.5
-            depths = enter[:, None] + step[:, None] * where
-            cells = ((origins - self.low)[:, None] + depths[..., None] * directions[:, None]) / self.size
-            index = cells.long()
-            inside = ((cells >= 0) & (index < counts)).all(dim=2)
-            x, y, z = torch.minimum(index.clamp_min(0), counts - 1).unbind(2)
-            solid = self.solid[x, y, z] & inside
-            hit = solid.any(dim=1) & (leave > enter)
-            first = solid.int().argmax(dim=1)
-            last = _MARCH - 1 - solid.flip(1).int().argmax(dim=1)
-            near = enter + step * (first - 0.5)
-            far = enter + step * (last + 1.5)
-            return near.clamp_min(1e-6), torch.maximum(far, near + 1e-6), hit
+            near, far, hit = enter.clone(), enter + 1e-6, torch.zeros_like(enter) > 0
+            for rays in torch.split(torch.nonzero(leave > enter)[:, 0], _CHUNK):
+                step = (leave[rays] - enter[rays]) / _MARCH
+                solid = self._solid_along(origins[rays], directions[rays], enter[rays], step)
+                first = solid.int().argmax(dim=1)
+                last = _MARCH - 1 - solid.flip(1).int().argmax(dim=1)
+                near[rays] = (enter[rays] + step * (first - 0.5)).clamp_min(1e-6)
+                far[rays] = enter[rays] + step * (last + 1.5)
+                hit[rays] = solid.any(dim=1)
+            return near, far, hit
+
+    def _solid_along(self, origins: Tensor, directions: Tensor, enter: Tensor, step: Tensor) -> Tensor:
+        """Whether the points [R, _MARCH] of rays, the first half a ``step`` [R] behind ``enter`` [R], are solid."""
+        where = torch.arange(_MARCH, device=origins.device) + 0.5
+        depths = enter[:, None] + step[:, None] * where
+        index = torch.zeros_like(depths, dtype=torch.int64)
+        for axis, count in enumerate(self.solid.shape):
+            start, slope = (origins[:, axis] - self.low[axis]) / self.size, directions[:, axis] / self.size
+            cell = (start[:, None] + depths * slope[:, None]).long().clamp_(0, count - 1)
+            index = index * count + cell
+        return self.solid.flatten()[index]
 
 
 def box_span(origins: Tensor, directions: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
