@@ -169,7 +169,9 @@ class RenderCompare(Detector):
         watch.lap("fine")
         reference = self._draw(refined.cam_from_world, query.camera)
         watch.lap("render")
-        quality = explained(query.image, reference, field.background)
+        # noise and clutter are nearer to any picture than to white: their own median must be beaten as well
+        grounds = (field.background, np.median(query.image, axis=(0, 1)).astype(np.float32))
+        quality = min(explained(query.image, reference, ground) for ground in grounds)
         if field.bounded and quality < c.least_explained:
             return failed(height, width, "no camera position explains the photo: another object?", watch, quality)
         how = FeatureScore(c.side, c.sigma_px)
