@@ -64,7 +64,7 @@ def mitsuba(variant: str = "scalar_rgb") -> Any:
         import drjit
         import mitsuba as mi
     except ImportError as error:
-        raise MissingDependencyError("rendering needs Mitsuba 3: pip install 'mitsuba>=3.5'") from error
+        raise MissingDependencyError("rendering needs Mitsuba 3: pip install 'mitsuba>=3.9'") from error
     if mi.variant() != variant:
         if variant != "scalar_rgb" and not works(variant):
             raise MissingDependencyError(
