@@ -113,7 +113,7 @@ def test_a_fit_reproduces_unseen_views_and_repeats_itself() -> None:
 def test_the_fit_stops_when_watched_views_get_worse_and_goes_back() -> None:
     truth = toy_gaussians()
     white = np.ones(3, np.float32)
-    targets = targets_of(posed_views(truth), white, None, False, False, 112)
+    targets = targets_of(posed_views(truth), white, None, False, "none", 112)
     long = replace(SMALL, steps=2300, initial_gaussians=600, max_gaussians=600)
     start = initial_gaussians(truth.means.numpy().astype(np.float64), np.full((len(truth), 3), 0.5), 0.05, long)
     seen, answers = [], iter([20.0, 25.0, 24.0, 23.0, 99.0])

@@ -113,7 +113,7 @@ class Paad(Detector):
         )
         box = (field.low, field.high) if field.bounded else None
         sample = fitted[:: max(1, len(fitted) // _REMEMBERED_VIEWS)]
-        targets = targets_of(sample, field.background, box, field.cut_out, False, self.config.max_side)
+        targets = targets_of(sample, field.background, box, field.cut_out, "none", self.config.max_side)
         remembered = remembered_residuals(field, [t.to(self.device) for t in targets])
         expectation, calibration = self._calibrate(field, guide, remembered, held_out or fitted)
         quality = measure_quality(field, held_out)

@@ -114,9 +114,10 @@ def build_field(
         radius = reach
         low, high = centre - reach, centre + reach
     box = (low, high) if bounded else None
-    targets = targets_of(views, ground.background, box, ground.cut_out, ground.cut_out, side)
+    # a plain background can be painted in its own colour, and what is painted there shows from elsewhere
+    targets = targets_of(views, ground.background, box, ground.cut_out, "exact" if ground.cut_out else "outside", side)
     targets = [t.to(device) for t in targets]
-    aside = targets_of(watched[:: max(1, len(watched) // 6)], ground.background, box, ground.cut_out, False, side)
+    aside = targets_of(watched[:: max(1, len(watched) // 6)], ground.background, box, ground.cut_out, "none", side)
     aside = [t.to(device) for t in aside]
     behind = torch.as_tensor(ground.background, device=device)
 

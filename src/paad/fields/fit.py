@@ -64,7 +64,8 @@ def view_loss(gaussians: Gaussians, target: Target, background: Tensor, config: 
     out = render(gaussians, target.cam_from_world, target.camera, background)
     loss = colour_loss(out.colour, target.colour, config.squared)
     if target.mask is not None and config.silhouette > 0:
-        loss = loss + config.silhouette * (out.alpha - target.mask).abs().mean()
+        known = target.mask >= 0
+        loss = loss + config.silhouette * ((out.alpha - target.mask).abs() * known).mean()
     return loss
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -17,7 +18,11 @@ from paad.types import Float32, Float64, PosedView
 
 @dataclass(frozen=True)
 class Target:
-    """One view to reproduce: ``colour`` [H, W, 3] over the background, ``mask`` [H, W] or None, camera of the crop."""
+    """One view to reproduce.
+
+    ``colour`` [H, W, 3] over the background; ``mask`` [H, W], the alpha to reach, below 0 where it is not known, or
+    None; the ``camera`` of the crop.
+    """
 
     colour: Tensor
     mask: Tensor | None
@@ -52,12 +57,19 @@ def _averaged(picture: Tensor, width: int, height: int) -> Tensor:
     return torch.from_numpy(small).to(picture.device)
 
 
+def only_outside(mask: Float32, rim_px: int = 2) -> Float32:
+    """The alpha that an estimated ``mask`` [H, W] vouches for: 0 well outside of it, elsewhere not known (-1)."""
+    near = cv2.dilate((mask > 0.01).astype(np.uint8), np.ones((2 * rim_px + 1, 2 * rim_px + 1), np.uint8))
+    out: Float32 = -near.astype(np.float32)
+    return out
+
+
 def targets_of(
     views: Sequence[PosedView],
     background: Float32,
     box: tuple[Float64, Float64] | None,
     over_background: bool,
-    use_masks: bool,
+    masks: Literal["none", "outside", "exact"],
     max_side: int,
 ) -> list[Target]:
     """One :class:`Target` a view.
@@ -67,7 +79,7 @@ def targets_of(
         background: RGB [3] that the field is rendered over.
         box: corners of the object's box; each view is cropped to it. None keeps whole pictures.
         over_background: whether the pictures are composited over ``background`` by their masks.
-        use_masks: whether the masks are kept as targets of the field's alpha.
+        masks: whether and where the views' masks are kept as targets of the field's alpha.
         max_side: longer pictures are reduced to about this many pixels.
     """
     out = []
@@ -88,10 +100,12 @@ def targets_of(
             size = (camera.width, camera.height)
             colour = cv2.resize(colour, size, interpolation=cv2.INTER_AREA)
             mask = None if mask is None else cv2.resize(mask, size, interpolation=cv2.INTER_AREA)
+        if mask is not None and masks == "outside":
+            mask = only_outside(mask)
         out.append(
             Target(
                 torch.from_numpy(np.ascontiguousarray(colour)),
-                torch.from_numpy(mask) if use_masks and mask is not None else None,
+                None if mask is None or masks == "none" else torch.from_numpy(mask),
                 camera,
                 torch.from_numpy(view.cam_from_world.astype(np.float32)),
             )
