@@ -40,7 +40,7 @@ def cluster(packages: Path) -> Iterator[Any]:
         node = {"num_cpus": 1, "object_store_memory": 80_000_000}
         made = made_of(initialize_head=True, head_node_args={**node, "include_dashboard": False})
         made.add_node(**node)
-        made.wait_for_nodes()
+        made.wait_for_nodes(timeout=120)
         yield made
         made.shutdown()
 
