@@ -64,7 +64,7 @@ class PiadConfig:
     steps: int = 900  # steps of the colour field's fit
     paint_steps: int = 300  # steps of the reflectance field's fit, from the colour field on
     gaussians: int = 20000  # Gaussians of each field at most
-    pose_steps: int = 100  # gradient steps on the pose at most
+    pose_steps: int = 150  # gradient steps on the pose at most
     pose_rate: float = 0.01  # learning rate at the start, times 0.8 every 100 steps
     patience: int = 10  # steps without a gain after which the pose is left as it is; 0 is never
     least_gain: float = 0.002  # share of the loss that counts as a gain
