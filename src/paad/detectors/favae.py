@@ -41,7 +41,7 @@ class FavaeConfig:
     kl_weight: float = 1.0  # of the Kullback-Leibler term
     standardize: bool = True  # scale the teacher's channels to variance 1 on the training photos
     blur_px: float = 4.0  # of the anomaly map at the side ``size``
-    epochs: int = 40  # passes over the photos
+    epochs: int = 32  # passes over the photos
     batch: int = 16  # photos a step
     lr: float = 2e-3  # Adam's learning rate
     weight_decay: float = 1e-5  # Adam's

@@ -42,7 +42,7 @@ class OcrGanConfig:
     picture_weight: float = 50.0  # of the mean absolute error of the picture
     latent_weight: float = 1.0  # of the mean squared error of the discriminator's features
     blur_px: float = 2.0  # of the anomaly map at the side ``size``
-    epochs: int = 20  # passes over the photos
+    epochs: int = 16  # passes over the photos
     batch: int = 8  # photos a step
     lr: float = 2e-4  # Adam's learning rate
     beta1: float = 0.5  # Adam's

@@ -44,9 +44,9 @@ class UniADConfig:
     dropout: float = 0.0  # while training; it takes half of the time on a CPU
     neighbours: int = 5  # side of the masked square around a token, odd
     jitter: float = 20.0  # the noise is this times a token's norm over its length
-    epochs: int = 25  # passes over the photos; the learning rate falls to a tenth after 80 %
-    batch: int = 8  # photos a step
-    lr: float = 1e-3  # AdamW's learning rate
+    epochs: int = 22  # passes over the photos; the learning rate falls to a tenth after 80 %
+    batch: int = 4  # photos a step
+    lr: float = 3e-3  # AdamW's learning rate
     weight_decay: float = 1e-4  # AdamW's
     clip_norm: float = 0.1  # largest norm of a step's gradient
 
