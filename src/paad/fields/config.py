@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 class FieldConfig:
     """How the field is fitted. The defaults suit a toy in 100 to 200 views of 400 x 400 pixels on two cores."""
 
-    steps: int = 1400  # optimization steps, one view each
+    steps: int = 2400  # optimization steps, one view each
     seconds: float | None = None  # wall time after which the schedule is wound up; None leaves it to the steps
     initial_gaussians: int = 20000  # points of the carved surface that are taken
     max_gaussians: int = 28000  # budget for splitting
