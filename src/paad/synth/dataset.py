@@ -232,7 +232,10 @@ def _remove_torn(out: Path, names: Sequence[str]) -> None:
 
 
 def _end_with_parent(parent: int) -> None:
-    """In a worker: leave interruptions to the parent, and go when it is gone, even by ``kill -9``."""
+    """In a worker: one thread, interruptions are left to the parent; go when it is gone, even by ``kill -9``."""
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    threadpool_limits(1)  # linear algebra on as many threads as cores, in as many processes, waits for itself
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch() -> None:
