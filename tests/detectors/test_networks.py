@@ -18,6 +18,11 @@ from paad.errors import DataError, UsageError
 
 RANDOM = {"weights": "random", "layers": ("layer1", "layer2", "layer3")}
 TINY: dict[str, dict[str, Any]] = {
+    "patchcore": {**RANDOM, "size": 48, "crop": 48, "blur": 1.0},
+    "stfpm": {"weights": "random", "layers": ("layer1",), "size": 48, "epochs": 2},
+    "cfa": {**RANDOM, "size": 48, "epochs": 2, "blur": 1.0},
+    "cutpaste": {"weights": "random", "size": 48, "layer": "layer1", "steps": 2, "frozen_steps": 1, "blur": 1.0},
+    "draem": {"size": 64, "repair_width": 2, "compare_width": 2, "epochs": 2, "score_window": 3},
     "fastflow": {**RANDOM, "size": 48, "steps": 2, "epochs": 2},
     "cflow": {**RANDOM, "size": 48, "couplings": 2, "condition": 8, "meta_epochs": 1, "sub_epochs": 1},
     "favae": {**RANDOM, "size": 48, "width": 4, "latent": 8, "epochs": 2, "blur_px": 1.0},
@@ -26,7 +31,7 @@ TINY: dict[str, dict[str, Any]] = {
               "feedforward": 16, "neighbours": 3, "epochs": 2},
 }  # fmt: skip
 NAMES = list(TINY)
-WITH_BACKBONE = [name for name in NAMES if name != "ocr-gan"]
+WITH_BACKBONE = [name for name in NAMES if name not in ("ocr-gan", "draem")]
 
 
 def _views(count: int = 3, side: int = 40, seed: int = 0) -> list[SimpleNamespace]:
