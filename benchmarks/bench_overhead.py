@@ -2,10 +2,11 @@
 
     python benchmarks/bench_overhead.py overhead [--data ROOT] [--method paad] [--options METHOD.KEY=VALUE ...]
     python benchmarks/bench_overhead.py ray [--jobs 8] [--seconds 10] [--idle]
+    python benchmarks/bench_overhead.py overhead --data ROOT --method spin --options spin.seconds=10 --seeds 0 1 2 3 4
 
 overhead: runs a grid (by default two seeds of each object) with one worker and compares the wall time of the whole
 run (planning, starting processes and loading torch in them, decoding photos, scoring, storing) with what the
-detector's fit and predict took.
+detector's fit and predict took. The method "spin" computes for a given time: small jobs of a known size.
 ray: runs jobs of one thread each that compute for some seconds, on a local Ray cluster of one node and of two. It
 needs two free cores; --idle makes the jobs sleep instead, which measures the executor on a busy machine.
 """
@@ -79,7 +80,9 @@ def overhead(data: Path, method: str, options: list[str], objects: list[str], se
     """Print the runner's overhead over a run; exit 1 above 3 %."""
     from paad.cli.bench import _options
 
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as site:
+        if method == "spin":
+            install_spin(Path(site) / "packages")
         grid = Grid(data, (method,), tuple(objects), tuple(seeds), options=_options(options), threads=1)
         start = time.perf_counter()
         run_grid(grid, Path(folder), LocalExecutor(1, Limits()), say=print)
