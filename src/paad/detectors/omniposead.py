@@ -60,7 +60,7 @@ class OmniposeADConfig:
     fine_samples: int = 16  # samples where the coarse NeRF found something
     both: bool = False  # whether the fine NeRF sees the coarse samples too
     in_hull: bool = True  # whether rays are confined to the visual hull of the silhouettes
-    steps: int = 2500  # steps of the fit
+    steps: int = 1500  # steps of the fit
     rays: int = 1024  # rays of a step
     rate: float = 2e-3  # learning rate of the fit at the start
     rate_end: float = 2e-4  # and at the end
@@ -70,7 +70,7 @@ class OmniposeADConfig:
     dilations: int = 3  # of the interest region, by 5 x 5 pixels
     side: int = 224  # pixels of the square that is scored
     sigma_px: float = 4.0  # standard deviation of the map's Gaussian, in its pixels
-    least_explained: float = 0.3  # share of the photo that the reference must explain, else there is no verdict
+    least_explained: float = 0.5  # share of the photo that the reference must explain, else there is no verdict
 
 
 def nerf_config(config: OmniposeADConfig) -> NerfConfig:

@@ -53,7 +53,7 @@ class SplatPoseConfig:
     ssim: float = 0.2  # weight of 1 - SSIM beside L1 in the pose's loss
     side: int = 224  # pixels of the square that is scored
     sigma_px: float = 4.0  # standard deviation of the map's Gaussian, in its pixels
-    least_explained: float = 0.3  # share of the photo that the reference must explain, else there is no verdict
+    least_explained: float = 0.6  # share of the photo that the reference must explain, else there is no verdict
 
 
 class SplatPose(RenderCompare):
