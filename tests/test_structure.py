@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -88,6 +91,18 @@ def test_missing_pycolmap(monkeypatch: pytest.MonkeyPatch) -> None:
     assert chosen_solver("auto") == "opencv"
     with pytest.raises(MissingDependencyError, match=r"pip install 'paad\[sfm\]'"):
         chosen_solver("pycolmap")
+
+
+def test_pycolmap_leaves_the_handler_of_sigterm_alone() -> None:
+    pytest.importorskip("pycolmap")
+    code = (
+        "import os, signal, sys\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))\n"
+        "from paad.pose.absolute import load_pycolmap\n"
+        "load_pycolmap()\n"
+        "os.kill(os.getpid(), signal.SIGTERM)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 7
 
 
 def test_epipolar_distance() -> None:

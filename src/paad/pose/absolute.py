@@ -7,6 +7,8 @@ the direct linear transform (Hartley and Zisserman, "Multiple view geometry", 12
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -40,6 +42,17 @@ def chosen_solver(asked: Solver) -> Literal["pycolmap", "opencv"]:
             "the solver 'pycolmap' needs pycolmap: pip install 'paad[sfm]', or choose the solver 'opencv'"
         )
     return "opencv" if asked == "opencv" or not installed else "pycolmap"
+
+
+def load_pycolmap() -> Any:
+    """The module. Importing it puts its own handler on SIGTERM, which ends the process without any tidying up: that of
+    this process is put back (from the main thread, where alone Python allows it)."""
+    before = signal.getsignal(signal.SIGTERM)
+    import pycolmap
+
+    if before is not None and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, before)
+    return pycolmap
 
 
 @dataclass(frozen=True)
@@ -77,8 +90,7 @@ def locate_camera(
 
 
 def _by_pycolmap(pixels: Float64, xyz: Float64, camera: Camera, tolerance_px: float, seed: int) -> Localization | None:
-    import pycolmap
-
+    pycolmap = load_pycolmap()
     options = pycolmap.AbsolutePoseEstimationOptions()
     options.ransac.max_error = tolerance_px
     options.ransac.random_seed = seed
@@ -117,8 +129,7 @@ def _located(matrix: Float64, inliers: Bool) -> Localization | None:
 
 def colmap_camera(camera: Camera) -> Any:
     """The same camera for pycolmap, whose pixel centres are at 0.5 too."""
-    import pycolmap
-
+    pycolmap = load_pycolmap()
     parameters = [camera.fx, camera.fy, camera.cx, camera.cy]
     return pycolmap.Camera(model="PINHOLE", width=camera.width, height=camera.height, params=parameters)
 
@@ -167,8 +178,7 @@ def _triangulated_by_pycolmap(
     least_angle_deg: float,
     seed: int,
 ) -> tuple[Float64, Bool] | None:
-    import pycolmap
-
+    pycolmap = load_pycolmap()
     options = pycolmap.EstimateTriangulationOptions()
     options.residual_type = pycolmap.TriangulationResidualType.REPROJECTION_ERROR
     options.min_tri_angle = float(np.radians(least_angle_deg))
