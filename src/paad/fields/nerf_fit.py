@@ -54,6 +54,7 @@ def ray_bank(field: NerfField, views: Sequence[PosedView]) -> RayBank:
     Raises:
         DataError: no ray meets the hull.
     """
+    hull = None if field.hull is None else field.hull.to("cpu")  # the bank stays on the host
     parts: list[list[Tensor]] = [[] for _ in range(5)]
     origins = []
     for i, view in enumerate(views):
@@ -61,7 +62,7 @@ def ray_bank(field: NerfField, views: Sequence[PosedView]) -> RayBank:
         if field.cut_out:
             photo = composite(photo, view.mask, field.background)
         o, d = picture_rays(view.cam_from_world, view.camera)
-        near, far, hit = ray_range(field.hull, field.near, field.far, o, d)
+        near, far, hit = ray_range(hull, field.near, field.far, o, d)
         colours = torch.from_numpy((photo.reshape(-1, 3) * 255.0 + 0.5).astype(np.uint8))
         origins.append(o[0])
         kept = (colours[hit], torch.full((int(hit.sum()),), i, dtype=torch.int16), d[hit], near[hit], far[hit])
