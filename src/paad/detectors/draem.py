@@ -30,8 +30,8 @@ class DraemConfig:
     preset: Literal["cpu", "paper"] = "cpu"  # which settings to start from
     seed: int = 0  # of first weights, simulated anomalies and the order of the photos
     weights: str | None = None  # of no use: both networks start from random weights
-    size: int = 128  # side in pixels to which photos are resized; a multiple of 32, 64 at least
-    repair_width: int = 16  # channels of the repairing network's first level
+    size: int = 96  # side in pixels to which photos are resized; a multiple of 32, 64 at least
+    repair_width: int = 8  # channels of the repairing network's first level
     compare_width: int = 8  # channels of the comparing network's first level
     epochs: int = 12  # passes over the photos
     batch: int = 4  # photos a step
