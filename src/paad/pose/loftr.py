@@ -45,7 +45,10 @@ def load_loftr(weights: str | None, device: str = "cpu") -> nn.Module:
                 "no weights of LoFTR are found: give kornia's file loftr.pth with --loftr-weights or in a folder "
                 "PAAD_WEIGHTS, or choose the coarse pose 'features' or 'sift'"
             ) from error
-        net.load_state_dict(_parameters(file))
+        try:
+            net.load_state_dict(_parameters(file))
+        except RuntimeError as error:
+            raise WeightsError(f"{file}: not the weights of LoFTR (other parameters); give kornia's file") from error
     return net.eval().requires_grad_(False).to(device)
 
 
@@ -59,7 +62,8 @@ def _parameters(file: Any) -> dict[str, Tensor]:
         found: dict[str, Tensor] = raw.get("state_dict", raw)
         return found
     except Exception as error:  # every kind of broken file ends here; the cause is kept
-        raise WeightsError(f"{file}: not a file of LoFTR's weights ({error}); give kornia's") from error
+        short = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise WeightsError(f"{file}: not a whole file of weights ({short[:120]}); give kornia's again") from error
 
 
 class LoftrRanker:
