@@ -99,8 +99,10 @@ def empty_field(views: Sequence[PosedView], config: NerfConfig, device: str = "c
         radius = float(np.linalg.norm(surface.xyz - centre, axis=1).max())
         hull = visual_hull(masked, low, high).to(device) if config.in_hull else None
     distances = np.linalg.norm(optical_axes(poses)[0] - centre, axis=1)
-    torch.manual_seed(config.seed)
-    nerf = Nerf(config, torch.as_tensor(centre, dtype=torch.float32), radius, torch.as_tensor(background)).to(device)
+    with torch.random.fork_rng():
+        torch.manual_seed(config.seed)
+        nerf = Nerf(config, torch.as_tensor(centre, dtype=torch.float32), radius, torch.as_tensor(background))
+    nerf = nerf.to(device)
     near, far = distances.min() - 1.5 * reach, distances.max() + 1.5 * reach
     return NerfField(
         nerf=nerf,

@@ -35,8 +35,9 @@ def load_loftr(weights: str | None, device: str = "cpu") -> nn.Module:
         raise MissingDependencyError(
             "the coarse pose 'loftr' needs kornia: pip install 'paad[loftr]', or choose 'features' or 'sift'"
         ) from error
-    torch.manual_seed(0)
-    net: nn.Module = LoFTR(pretrained=None)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        net: nn.Module = LoFTR(pretrained=None)
     if weights != "random":
         try:
             file = find_weights("loftr", weights)
