@@ -20,7 +20,8 @@ class Detector(ABC):
     """A method with fit and predict.
 
     A subclass sets ``name``, takes keyword options in its constructor (``device`` among them), and turns itself
-    into arrays and back by ``state`` and ``from_state``; saving and loading need nothing else.
+    into arrays and back by ``state`` and ``from_state``; saving and loading need nothing else. One whose network can
+    be exported also has ``onnx_module() -> (module, example image [1, 3, H, W], input names, output names)``.
     """
 
     name: ClassVar[str]
