@@ -60,7 +60,7 @@ def load_backbone(
         raise UsageError(f"backbone {name!r} is not known; choose one of: {', '.join(BACKBONES)}")
     with torch.device("meta"):  # no time is lost on values that are replaced at once
         net = BACKBONES[name](name, layers, trainable)
-    if weights == RANDOM or (name == "bricknet" and weights is None and not EMBEDDED.is_file()):  # until it is trained
+    if weights == RANDOM:
         fill_random(net, seed)
     else:
         file = EMBEDDED if name == "bricknet" and weights is None else find_weights(name, weights)
