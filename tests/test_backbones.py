@@ -98,7 +98,7 @@ def test_names_shapes_and_values_are_those_of_the_public_networks(name: str) -> 
     found = net(picture())
     assert list(found) == list(expected)
     for layer, numbers in expected.items():
-        assert figures(found[layer]) == pytest.approx(numbers, rel=2e-4, abs=2e-4)
+        assert figures(found[layer]) == pytest.approx(numbers, rel=2e-4, abs=2e-4 * max(1.0, numbers[1]))
         stride = net.strides[layer]
         assert found[layer].shape == (2, net.channels[layer], -(-64 // stride), -(-80 // stride))
 
