@@ -35,7 +35,7 @@ def fill(state: Mapping[str, Tensor]) -> None:
                 gain = key.endswith("weight")
                 wave = 1.0 + 0.2 * wave if gain else 0.1 * wave
             else:
-                wave = wave * (2.0 / (value.numel() / value.shape[0])) ** 0.5 * 1.2
+                wave = wave * (2.0 / (value.numel() / value.shape[0])) ** 0.5
             value.copy_(wave.view(value.shape))
 
 
