@@ -12,7 +12,7 @@ import torch
 
 import paad
 from paad.compare.feature_maps import FeatureScore, compare_features, score_and_map, smoothed
-from paad.errors import DataError, MissingDependencyError, UsageError
+from paad.errors import DataError, MissingDependencyError, ModelFileError, UsageError
 from paad.geometry.se3 import rotation_error_deg
 from paad.pose.retrieval import FeatureRanker, SiftRanker, global_descriptor, grey_thumbnails
 from toy import CAMERA, SIZE, photograph, pose_from, posed_views, toy_gaussians
@@ -106,6 +106,9 @@ def test_a_saved_model_says_the_same(detector: Any, good: np.ndarray, tmp_path: 
     assert a.score == b.score
     assert np.array_equal(a.map, b.map)
     assert loaded.config == detector.config
+    tensors, manifest = detector.state()
+    with pytest.raises(ModelFileError, match="other weights"):
+        type(detector).from_state(tensors, {**manifest, "network": "0" * 16}, device="cpu")
 
 
 @pytest.mark.parametrize("what", ["white", "noise", "other"])

@@ -6,6 +6,7 @@ field), ``_refine`` (a pose from a pose), ``_draw`` (the reference), and how the
 
 from __future__ import annotations
 
+import hashlib
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -21,7 +22,7 @@ from paad.detectors.base import Detector
 from paad.detectors.gallery import CoarseConfig, build_gallery, comparing_network, pack_gallery, unpack_gallery
 from paad.detectors.posed import Stopwatch, explained, failed, posed_query, posed_views
 from paad.detectors.settings import configured, torch_device
-from paad.errors import PoseError, UsageError
+from paad.errors import ModelFileError, PoseError, UsageError
 from paad.fields.build import LEAST_VIEWS
 from paad.fields.field import Field
 from paad.fields.nerf_field import NerfField
@@ -191,17 +192,35 @@ class RenderCompare(Detector):
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """Arrays and manifest of the fitted detector; the network is named, not stored."""
         tensors, about = self._pack()
-        return {**tensors, **pack_gallery(self.gallery)}, {"config": asdict(self.config), "field": about}
+        about_all = {"config": asdict(self.config), "field": about, "network": fingerprint(self.net)}
+        return {**tensors, **pack_gallery(self.gallery)}, about_all
 
     @classmethod
     def from_state(
         cls, tensors: dict[str, NDArray[Any]], manifest: dict[str, Any], device: str = "auto"
     ) -> RenderCompare:
-        """Rebuild a fitted detector."""
+        """Rebuild a fitted detector.
+
+        Raises:
+            ModelFileError: the network that is installed now has other weights than the fit had.
+        """
         out = cls(device=device, **manifest["config"])
+        if manifest.get("network", fingerprint(out.net)) != fingerprint(out.net):
+            raise ModelFileError(
+                f"the model was fitted with other weights of {out.config.backbone!r} than are found now; "
+                "put those back, or fit it again"
+            )
         out._field = out._unpack(tensors, manifest["field"])
         out._gallery = unpack_gallery(out.config, out.net, tensors, out.device)
         return out
+
+
+def fingerprint(net: Backbone) -> str:
+    """Sixteen digits that tell two sets of weights apart."""
+    digest = hashlib.sha256()
+    for tensor in net.state_dict().values():
+        digest.update(np.ascontiguousarray(tensor.cpu().numpy()).tobytes())
+    return digest.hexdigest()[:16]
 
 
 def query_sized(reference: Float32, width: int, height: int) -> Float32:
