@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import resource
+import signal
 import subprocess
 import sys
 import threading
@@ -35,6 +36,7 @@ def main() -> None:
     parser.add_argument("--groups", type=int, default=100, help="stop after so many commands (default: all)")
     parser.add_argument("--variant", default="auto")
     args = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     book = args.out.with_name(args.out.name + ".times.json")
     times: dict[str, Any] = json.loads(book.read_text()) if book.is_file() else {}
     names = sorted(toy_names(), key=lambda n: n not in FIRST) if args.toys == ["all"] else args.toys
@@ -48,8 +50,10 @@ def main() -> None:
             if entry.get("done") or not left:
                 continue
             left -= 1
-            run(args, look, toys, entry)
-            write_json(book, times)
+            try:
+                run(args, look, toys, entry)
+            finally:
+                write_json(book, times)
             print(
                 f"{look} {' '.join(toys)}: {entry['seconds']:.0f} s, {entry['cpu_seconds']:.0f} processor s, "
                 f"{entry['peak_mb']} MB",
@@ -80,6 +84,8 @@ def run(args: argparse.Namespace, look: str, toys: list[str], entry: dict[str, A
     try:
         entry["done"] = process.wait() == 0
     finally:
+        process.terminate()  # where this is interrupted
+        process.wait()
         entry["seconds"] += time.perf_counter() - start
         entry["cpu_seconds"] += _children_seconds() - used
         over.set()
