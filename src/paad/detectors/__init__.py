@@ -62,12 +62,16 @@ def methods() -> dict[str, Method]:
 
 
 def method_class(name: str) -> type[Any]:
-    """The detector class registered under ``name``.
+    """The detector class registered under ``name``, or the guest that ``anomalib:<Name>`` names.
 
     Raises:
         UsageError: no such method.
         MissingDependencyError: its module needs a package that is not installed.
     """
+    if name.startswith("anomalib:"):
+        from paad.detectors.anomalib_guest import guest_class
+
+        return guest_class(name)
     known = methods()
     if name not in known:
         raise UsageError(f"method {name!r} is not known; choose one of: {', '.join(sorted(known))}")
