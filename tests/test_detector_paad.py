@@ -94,7 +94,7 @@ def test_another_size_gives_a_map_of_that_size(detector: object) -> None:
 
 def test_a_photo_cut_out_of_a_picture(detector: object, good: np.ndarray) -> None:
     window = good[8:-12, 10:-14]
-    result = detector.predict(window, 0.1)
+    result = detector.predict(window)
     assert result.map.shape == window.shape[:2]
     assert result.status == "ok"
 
