@@ -72,7 +72,10 @@ def export_onnx(
                     verbose=False,
                 )
         except Exception as error:  # the exporter raises a dozen kinds
-            short = " ".join(str(error).split())[:200]
+            cause: BaseException = error
+            while cause.__cause__ is not None:  # the innermost names the operation
+                cause = cause.__cause__
+            short = " ".join(str(cause).split())[:200]
             raise PaadError(f"{path}: this network has no ONNX form ({type(error).__name__}: {short})") from error
         session: Any = onnxruntime.InferenceSession(str(temporary), providers=["CPUExecutionProvider"])
         found = session.run(names, {input_names[0]: example.cpu().numpy()})
