@@ -22,7 +22,7 @@ from paad.data.files import whole_file
 from paad.geometry.camera import Camera
 from paad.synth import rig
 from paad.synth.colors import known_colors, ldraw_color
-from paad.synth.defects import KINDS, Damage, exposed_spot, wanted_area
+from paad.synth.defects import KINDS, Damage, area_of_share, exposed_spot, wanted_share
 from paad.synth.defects_burrs import burr
 from paad.synth.defects_missing import chip, remove_parts
 from paad.synth.defects_stains import stain
@@ -101,7 +101,7 @@ def damaged(
     spot = exposed_spot(good, pose, camera, rng)
     if spot is None:
         return None
-    area = wanted_area(rng, camera, 3.3)
+    area = area_of_share(wanted_share(rng), camera, 3.3)
     kind = int(rng.integers(3))
     if KINDS[kind] == "Stains":
         damage = stain(good.surface, area, spot, rng)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from paad.synth.defects import SHARE_MEDIAN, SHARE_RANGE, Spot, exposed_spot, tangents, wanted_area
+from paad.synth.defects import SHARE_MEDIAN, SHARE_RANGE, Spot, area_of_share, exposed_spot, tangents, wanted_share
 from paad.synth.defects_burrs import burr, convex_edges
 from paad.synth.defects_missing import chip, remove_parts, slice_triangles
 from paad.synth.defects_noise import SpaceNoise
@@ -59,7 +59,9 @@ def test_areas_spread_as_in_mad() -> None:
 
     camera = Camera.from_angle_x(ANGLE_X, 800, 800)
     rng = np.random.default_rng(0)
-    shares = np.array([wanted_area(rng, camera, 3.0) for _ in range(4000)]) * camera.fx**2 / 9.0 / 800**2
+    shares = (
+        np.array([area_of_share(wanted_share(rng), camera, 3.0) for _ in range(4000)]) * camera.fx**2 / 9.0 / 800**2
+    )
     assert abs(np.median(shares) / SHARE_MEDIAN - 1.0) < 0.1
     assert shares.min() >= SHARE_RANGE[0] * 0.999
     assert shares.max() <= SHARE_RANGE[1] * 1.001

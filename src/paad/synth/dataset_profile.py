@@ -27,7 +27,7 @@ class Profile:
         name: of the profile, for the manifest.
         size_px: width and height of the pictures.
         sim, real: pictures an object in each look.
-        samples: light paths a pixel of the ``sim`` look; the ``real`` look, with noise of its own, takes half.
+        samples: light paths a pixel of the ``sim`` look; the ``real`` look, with noise of its own, takes a quarter.
         mask_samples: samples along each side of a pixel that decide its mask.
         min_share: least share of the picture that a defect must cover to be labelled one.
         min_px: least number of such pixels.
@@ -37,7 +37,7 @@ class Profile:
     size_px: int
     sim: Counts
     real: Counts = Counts(50, 8, 24, 2)
-    samples: int = 36
+    samples: int = 64
     mask_samples: int = 4
     min_share: float = 0.0002
     min_px: int = 8
@@ -71,9 +71,9 @@ class Profile:
 
 
 PROFILES = {
-    "tiny": Profile("tiny", 160, Counts(105, 20, 36, 4), samples=25),
-    "small": Profile("small", 400, Counts(210, 30, 72, 6), samples=25),
-    "full": Profile("full", 800, Counts(210, 50, 300, 10), samples=36),
+    "tiny": Profile("tiny", 160, Counts(105, 20, 36, 4)),
+    "small": Profile("small", 400, Counts(210, 30, 72, 6)),
+    "full": Profile("full", 800, Counts(210, 50, 300, 10)),
 }
 
 

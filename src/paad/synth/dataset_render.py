@@ -18,7 +18,7 @@ from paad.geometry.conventions import opengl_of_cam_from_world
 from paad.synth import rig
 from paad.synth.dataset_objects import SynthObject, load_object
 from paad.synth.dataset_plan import Job, Piece, picture_paths, rng_of
-from paad.synth.defects import Damage, exposed_spot, wanted_area
+from paad.synth.defects import Damage, area_of_share, exposed_spot, wanted_share
 from paad.synth.defects_burrs import burr
 from paad.synth.defects_missing import chip, remove_parts
 from paad.synth.defects_stains import stain
@@ -34,6 +34,8 @@ TABLES = 3
 """Tables an object stands on in the ``real`` look: two in the training photos, all three in the test photos."""
 LARGEST_SHARE = 0.12
 _VIEWS_A_WANTED_ONE, _DAMAGES = 15, 60
+_SIZES, _NEAR_ENOUGH = 5, 1.5
+"""Specimens that are tried until one shows a defect of the wanted size, and the factor within which it is."""
 
 
 @dataclass(frozen=True)
@@ -86,30 +88,60 @@ def _random_view(job: Job, name: str, rng: np.random.Generator) -> Float64:
 
 
 def damaged_views(job: Job, piece: Piece, thing: SynthObject) -> tuple[Damage, list[View]]:
-    """A damaged specimen and views that show the damage, tried until there are enough of them."""
+    """A damaged specimen and views that show the damage, tried until there are enough of them.
+
+    What the views show of a defect is smaller than what it is face on. Of a few specimens, whose defects grow or shrink
+    with what was seen of the last, the one is taken whose views come nearest to the wanted share of the picture.
+
+    Raises:
+        DataError: no such defect could be placed on this object so that it shows.
+    """
+    camera, words = job.profile.camera, (piece.name, job.look, piece.label, piece.specimen)
+    wanted = max(
+        wanted_share(rng_of(job.seed, *words, "size")), job.profile.least_visible_px / (camera.width * camera.height)
+    )
+    best, off, boost, found = None, np.inf, 1.0, 0
+    for attempt in range(_DAMAGES):
+        tried = _damage_seen(job, piece, thing, boost * wanted, rng_of(job.seed, *words, attempt))
+        if tried is None:
+            continue
+        ratio = float(np.median([view.mask.mean() for view in tried[1] if view.mask is not None])) / wanted
+        if abs(np.log(ratio)) < off:
+            best, off = tried, abs(float(np.log(ratio)))
+        found += 1
+        if off < np.log(_NEAR_ENOUGH) or found == _SIZES:
+            break
+        boost = float(np.clip(boost / ratio, 0.25, 8.0))
+    if best is None:
+        raise DataError(
+            f"{piece.name}: no {piece.label} of at least {job.profile.least_visible_px} visible pixels could be placed "
+            f"in {_DAMAGES} tries; the object is too small or too smooth for it at {job.profile.size_px} px. "
+            "Use a larger profile"
+        )
+    return best
+
+
+def _damage_seen(
+    job: Job, piece: Piece, thing: SynthObject, share: float, rng: np.random.Generator
+) -> tuple[Damage, list[View]] | None:
+    """A random damage that fills ``share`` of a picture face on, and views that show it; None if there are too few."""
     good = good_scene(job, piece.source, None)
     camera, profile = job.profile.camera, job.profile
-    words = (piece.name, job.look, piece.label, piece.specimen)
-    for attempt in range(_DAMAGES):
-        rng = rng_of(job.seed, *words, attempt)
-        spot = exposed_spot(good, _random_view(job, piece.name, rng), camera, rng)
-        area = wanted_area(rng, camera, rig.radius_of(piece.name))
-        damage = None if spot is None else _damage(piece.label, thing, good.surface, area, spot, rng)
-        if damage is None:
-            continue
-        bad = Scene(damage.surface, SIM_LIGHTING, variant=job.variant)
-        views: list[View] = []
-        for _ in range(_VIEWS_A_WANTED_ONE * piece.count):
-            pose = _random_view(job, piece.name, rng)
-            mask = change_mask(good, bad, damage, camera, pose, profile.mask_samples)
-            if profile.least_visible_px <= mask.sum() <= LARGEST_SHARE * mask.size:
-                views.append(View(piece.first + len(views), pose, mask))
-            if len(views) == piece.count:
-                return damage, views
-    raise DataError(
-        f"{piece.name}: no {piece.label} of at least {profile.least_visible_px} visible pixels could be placed in "
-        f"{_DAMAGES} tries; the object is too small or too smooth for it at {profile.size_px} px. Use a larger profile"
-    )
+    spot = exposed_spot(good, _random_view(job, piece.name, rng), camera, rng)
+    area = area_of_share(share, camera, rig.radius_of(piece.name))
+    damage = None if spot is None else _damage(piece.label, thing, good.surface, area, spot, rng)
+    if damage is None:
+        return None
+    bad = Scene(damage.surface, SIM_LIGHTING, variant=job.variant)
+    views: list[View] = []
+    for _ in range(_VIEWS_A_WANTED_ONE * piece.count):
+        pose = _random_view(job, piece.name, rng)
+        mask = change_mask(good, bad, damage, camera, pose, profile.mask_samples)
+        if profile.least_visible_px <= mask.sum() <= LARGEST_SHARE * mask.size:
+            views.append(View(piece.first + len(views), pose, mask))
+        if len(views) == piece.count:
+            return damage, views
+    return None
 
 
 def _damage(
@@ -190,7 +222,7 @@ def _real_picture(
     shot = random_shot(rng)
     distance = float(np.linalg.norm(view.cam_from_world[:3, 3]))
     lens = Lens(aperture=float(rng.uniform(0.004, 0.014)), focus=distance * float(rng.normal(1.0, 0.02)))
-    samples = max(1, job.profile.samples // 2)
+    samples = max(1, job.profile.samples // 4)
     rgb, _ = scene.picture(job.profile.camera, view.cam_from_world, samples, seed, lens=lens)
     facts = {"aperture": lens.aperture, "focus": lens.focus, **vars(shot)}
     return photographed(rgb, shot, rng), facts

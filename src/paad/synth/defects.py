@@ -55,10 +55,14 @@ class Spot:
     part: int
 
 
-def wanted_area(rng: np.random.Generator, camera: Camera, distance: float) -> float:
-    """A random defect's area in world units squared, seen face on, with the spread of MAD's."""
+def wanted_share(rng: np.random.Generator) -> float:
+    """A random defect's share of the picture, with the spread of MAD's."""
     low, high = SHARE_RANGE
-    share = float(np.clip(SHARE_MEDIAN * np.exp(rng.normal(0.0, SHARE_SIGMA)), low, high))
+    return float(np.clip(SHARE_MEDIAN * np.exp(rng.normal(0.0, SHARE_SIGMA)), low, high))
+
+
+def area_of_share(share: float, camera: Camera, distance: float) -> float:
+    """The area in world units squared that fills ``share`` of a picture, seen face on from ``distance``."""
     return share * camera.width * camera.height * distance**2 / (camera.fx * camera.fy)
 
 
