@@ -4,7 +4,8 @@
 
 Coarse: "features" and "sift" (retrieval among the training views), "templates" (the silhouettes' descriptors of paad).
 Refinement: "none"; "splat" (SplatPose: Adam on whole pictures); "rays" (iNeRF's loss and schedule, on interest regions,
-through the NeRF of ``--nerf``, left out without one); "align" (paad's Gauss-Newton).
+through the NeRF of ``--nerf``, left out without one); "align" (paad's Gauss-Newton). The last row takes the true poses:
+what the scores could reach. ``--coarse`` and ``--refinements`` choose some of them.
 Score, always against the Gaussians' picture: "features" (stages and RGB, sigma 4, maximum), "stages" (without RGB),
 "rgb" (only RGB), "l1" (the largest mean of absolute differences in 5 x 5 pixels).
 
@@ -107,7 +108,7 @@ def scores(net: Any) -> dict[str, Score]:
 
 
 def row_of(folder: Any, detector: Any, photos: list[Any], pose_of: Any, ways: dict[str, Score]) -> dict[str, Any]:
-    """Pose errors, CPU seconds and, for each score, detection figures of one pair of coarse pose and refinement."""
+    """Pose errors, CPU seconds and, for each score, detection figures of the poses that ``pose_of(query, photo)`` gives."""
     field, errors, seconds, failed = detector.field, [], [], 0
     evaluations = {name: Evaluation(object_centre=field.centre) for name in ways}
     for photo in photos:
@@ -115,7 +116,7 @@ def row_of(folder: Any, detector: Any, photos: list[Any], pose_of: Any, ways: di
         query = posed_query(image, field.camera, field.background, field.bounded)
         began = time.process_time()
         try:
-            pose = pose_of(query)
+            pose = pose_of(query, photo)
         except PoseError:
             failed += 1
             errors.append(180.0)
@@ -143,6 +144,8 @@ def main() -> None:
     parser.add_argument("object", type=Path)
     parser.add_argument("--model", type=Path, help="a fitted splatpose; without one it is fitted now")
     parser.add_argument("--nerf", type=Path, help="a fitted omniposead, for the refinement 'rays'")
+    parser.add_argument("--coarse", nargs="*", help="default: all")
+    parser.add_argument("--refinements", nargs="*", help="default: all")
     parser.add_argument("--photos", type=int, default=0, help="test photos, evenly spread; 0: all")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -158,10 +161,14 @@ def main() -> None:
     if arguments.photos and arguments.photos < len(photos):
         photos = [photos[i] for i in np.linspace(0, len(photos) - 1, arguments.photos).round().astype(int)]
     ways, refine = scores(detector.net), refinements(detector, nerf)
-    for coarse_name, coarse in coarse_poses(detector, views).items():
+    starts = {k: v for k, v in coarse_poses(detector, views).items() if k in (arguments.coarse or [k])}
+    refine = {k: v for k, v in refine.items() if k in (arguments.refinements or [k])}
+    for coarse_name, coarse in starts.items():
         for refine_name, refinement in refine.items():
-            row = row_of(folder, detector, photos, lambda q, c=coarse, r=refinement: r(q, c(q)), ways)
+            row = row_of(folder, detector, photos, lambda q, _, c=coarse, r=refinement: r(q, c(q)), ways)
             print(json.dumps({"coarse": coarse_name, "refinement": refine_name, **row}), flush=True)
+    row = row_of(folder, detector, photos, lambda _, photo: folder.test_poses[photo.name], ways)
+    print(json.dumps({"coarse": "truth", "refinement": "none", **row}), flush=True)
 
 
 if __name__ == "__main__":
