@@ -108,7 +108,7 @@ def scores(net: Any) -> dict[str, Score]:
 
 
 def row_of(folder: Any, detector: Any, photos: list[Any], pose_of: Any, ways: dict[str, Score]) -> dict[str, Any]:
-    """Pose errors, CPU seconds and, for each score, detection figures of the poses that ``pose_of(query, photo)`` gives."""
+    """Pose errors, CPU seconds and, for each score, detection figures of the poses of ``pose_of(query, photo)``."""
     field, errors, seconds, failed = detector.field, [], [], 0
     evaluations = {name: Evaluation(object_centre=field.centre) for name in ways}
     for photo in photos:
