@@ -108,7 +108,9 @@ def load(path: str | Path, device: str = "auto") -> Any:
         raise ModelFileError(f"{path}: its manifest names no method; fit the model again")
     try:
         detector = method_class(manifest["method"]).from_state(tensors, manifest, device=device)
-    except (KeyError, TypeError) as error:
-        raise ModelFileError(f"{path}: the model lacks a part ({error}); fit it again") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelFileError(
+            f"{path}: the model lacks a part or holds a damaged one ({error}); fit it again"
+        ) from error
     detector.about = manifest.get("about", {})
     return detector

@@ -22,7 +22,7 @@ from paad.compare.comparison import (
 )
 from paad.compare.regions import find_regions
 from paad.detectors.base import Detector, float_image
-from paad.detectors.paad_state import Learned, as_stored, pack, unpack
+from paad.detectors.paad_state import Learned, as_stored, pack, remembered_as_stored, unpack
 from paad.detectors.settings import torch_device
 from paad.errors import DataError, PoseError, UsageError
 from paad.fields.config import FieldConfig
@@ -114,7 +114,7 @@ class Paad(Detector):
         box = (field.low, field.high) if field.bounded else None
         sample = fitted[:: max(1, len(fitted) // _REMEMBERED_VIEWS)]
         targets = targets_of(sample, field.background, box, field.cut_out, "none", self.config.max_side)
-        remembered = remembered_residuals(field, [t.to(self.device) for t in targets])
+        remembered = remembered_as_stored(remembered_residuals(field, [t.to(self.device) for t in targets]))
         expectation, calibration = self._calibrate(field, guide, remembered, held_out or fitted)
         quality = measure_quality(field, held_out)
         log.seconds = time.perf_counter() - began

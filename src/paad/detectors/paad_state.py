@@ -1,4 +1,4 @@
-"""What the ``paad`` method learns, to arrays and a manifest and back: half precision but for places in the world."""
+"""What the ``paad`` method learns, to small arrays and a manifest and back."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from paad.compare.calibration import Calibration
 from paad.compare.comparison import Expectation
 from paad.compare.expected import ExpectedResidual
 from paad.compare.residual import SCALES_PX
+from paad.detectors.compact import Tensors, as_bytes, as_places, of_bytes, of_places, squeezed, unsqueezed
 from paad.fields.config import FitLog, Quality
 from paad.fields.field import Field
 from paad.geometry.camera import Camera
@@ -19,6 +19,7 @@ from paad.pose.estimate import Guide
 from paad.pose.landmarks import Landmarks
 from paad.pose.templates import Templates
 from paad.render.splats import Splats
+from paad.types import Float32
 
 
 @dataclass(frozen=True)
@@ -35,20 +36,45 @@ class Learned:
 
 def as_stored(field: Field) -> Field:
     """The field in the precision of its file, so that a saved model predicts what the fitted one does."""
-    half = {k: a if k == "means" else a.astype(np.float16).astype(np.float32) for k, a in field.splats.named().items()}
-    return replace(field, splats=Splats(**half))
+    return replace(field, splats=_splats(_pack_splats(field.splats)))
 
 
-def pack(learned: Learned) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+def remembered_as_stored(remembered: Float32) -> Float32:
+    """What the Gaussians remember, in the precision of the file."""
+    return of_bytes(*as_bytes(remembered))
+
+
+def _pack_splats(splats: Splats) -> Tensors:
+    means, box = as_places(splats.means)
+    view_dependent, top = as_bytes(splats.sh[:, 1:])
+    halves = {"quats": splats.quats, "log_scales": splats.log_scales, "logit_opacities": splats.logit_opacities}
+    tensors: Tensors = {f"gaussians.{name}": array.astype(np.float16) for name, array in halves.items()}
+    tensors |= {"gaussians.means": means, "gaussians.box": box}
+    return tensors | {
+        "gaussians.base": splats.sh[:, 0].astype(np.float16),
+        "gaussians.rest": view_dependent,
+        "gaussians.rest_top": top,
+    }
+
+
+def _splats(tensors: Tensors) -> Splats:
+    base = tensors["gaussians.base"].astype(np.float32)[:, None]
+    rest = of_bytes(tensors["gaussians.rest"], tensors["gaussians.rest_top"])
+    halves = {k: tensors[f"gaussians.{k}"].astype(np.float32) for k in ("quats", "log_scales", "logit_opacities")}
+    means = of_places(tensors["gaussians.means"], tensors["gaussians.box"])
+    return Splats(means=means, sh=np.concatenate([base, rest], axis=1), **halves)
+
+
+def pack(learned: Learned) -> tuple[Tensors, dict[str, Any]]:
     """Arrays by name and a JSON-able manifest."""
     field, guide = learned.field, learned.guide
-    tensors: dict[str, NDArray[Any]] = {
-        f"gaussians.{name}": array.astype(np.float32 if name == "means" else np.float16)
-        for name, array in field.splats.named().items()
-    }
-    tensors |= {"remembered": learned.expectation.remembered, "directions": field.directions}
+    remembered, top = as_bytes(learned.expectation.remembered)
+    tensors = _pack_splats(field.splats) | squeezed("remembered", remembered)
+    tensors |= {"remembered.top": top, "directions": field.directions}
     if guide.templates is not None:
-        tensors |= {f"templates.{f.name}": getattr(guide.templates, f.name) for f in fields(Templates)}
+        arrays = {f.name: getattr(guide.templates, f.name) for f in fields(Templates)}
+        tensors |= squeezed("templates.rings", arrays.pop("rings"))
+        tensors |= {f"templates.{name}": array for name, array in arrays.items()}
     if guide.landmarks is not None:
         tensors |= {f"landmarks.{f.name}": getattr(guide.landmarks, f.name) for f in fields(Landmarks)}
     manifest = {
@@ -73,16 +99,16 @@ def pack(learned: Learned) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     return tensors, manifest
 
 
-def unpack(tensors: dict[str, NDArray[Any]], manifest: dict[str, Any], device: str) -> Learned:
+def unpack(tensors: Tensors, manifest: dict[str, Any], device: str) -> Learned:
     """Rebuild what :func:`pack` took apart.
 
     Raises:
         KeyError: a part is missing.
+        ValueError: a part is damaged.
     """
     about = manifest["field"]
-    splats = Splats(**{f.name: tensors[f"gaussians.{f.name}"].astype(np.float32) for f in fields(Splats)})
     field = Field(
-        splats,
+        _splats(tensors),
         np.array(about["background"], np.float32),
         np.array(about["centre"]),
         about["radius"],
@@ -97,14 +123,16 @@ def unpack(tensors: dict[str, NDArray[Any]], manifest: dict[str, Any], device: s
     )
     templates = landmarks = None
     if "templates.rings" in tensors:
-        templates = Templates(**{f.name: tensors[f"templates.{f.name}"] for f in fields(Templates)})
+        rings = {"templates.rings": unsqueezed("templates.rings", tensors, np.uint8)}
+        templates = Templates(**{f.name: (tensors | rings)[f"templates.{f.name}"] for f in fields(Templates)})
     if "landmarks.xyz" in tensors:
         landmarks = Landmarks(**{f.name: tensors[f"landmarks.{f.name}"] for f in fields(Landmarks)})
+    remembered = of_bytes(unsqueezed("remembered", tensors, np.int8), tensors["remembered.top"])
     expected = ExpectedResidual(np.array(manifest["expected"]))
     return Learned(
         field,
         Guide(templates, landmarks),
-        Expectation(tensors["remembered"], expected, np.array(manifest["unit"])),
+        Expectation(remembered, expected, np.array(manifest["unit"])),
         Calibration(tuple(manifest["calibration"]["scores"])),
         None if manifest["quality"] is None else Quality(**manifest["quality"]),
         FitLog(**manifest["fit"]),

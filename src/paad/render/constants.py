@@ -6,8 +6,9 @@ ALPHA_MIN = 1.0 / 255.0
 """A Gaussian contributes nothing to a pixel where its alpha is below this."""
 ALPHA_MAX = 0.999
 """Alpha is clamped to this, so that 1 - alpha never vanishes."""
-BLUR = 0.3
-"""Variance in pixels² of the screen-space low-pass filter [eps2d]."""
+BLUR = 0.1
+"""Variance in pixels² of the screen-space low-pass filter [eps2d]: about that of a square pixel, 1/12, as in
+Mip-Splatting (Yu et al., 2024); a wider one blurs edges."""
 COMPENSATION_MIN = 1e-4
 """Least opacity compensation [rasterize_mode="antialiased"]; below it the gradient is zero."""
 NEAR = 0.01
