@@ -81,3 +81,35 @@ class Prediction:
     seconds: dict[str, float] = field(default_factory=dict)
     message: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SpecimenVerdict:
+    """What several photos of one specimen say together.
+
+    Attributes:
+        status: "ok", "defect", or "unknown" where no photo has a trustworthy pose.
+        score: evidence at the most suspicious place, standard deviations a photo; nan when unknown.
+        threshold: least score of a defect at the asked false-alarm rate.
+        p_value: of the score among groups of good views.
+        place: float64 [3], the most suspicious place in the frame of the training poses, scene units; None if unknown.
+        extent: radius about ``place`` of the suspicious surface, scene units; 0 where nothing is above the threshold.
+        kind: of the regions that the photos show, the one with most weight; None where there are none.
+        photos, unknown: how many photos were used, and how many could not be.
+        points: float32 [N, 3], places on the object, and ``colours`` uint8 RGB [N, 3], reddened by ``evidence`` [N].
+        message: one sentence for a person.
+    """
+
+    status: Status
+    score: float
+    threshold: float | None
+    p_value: float | None
+    place: Float64 | None
+    extent: float
+    kind: Kind | None
+    photos: int
+    unknown: int
+    points: Float32
+    colours: UInt8
+    evidence: Float32
+    message: str = ""

@@ -229,3 +229,9 @@ def test_out_must_not_be_a_file(paad: Any, model: Path, toy_dir: Path, tmp_path:
     code, _, err = paad("inspect", model, toy_dir / "test", "--out", tmp_path / "file")
     assert code == 2
     assert "choose another" in err
+
+
+def test_a_specimen_needs_a_method_that_judges_specimens(paad: Any, model: Path, toy_dir: Path) -> None:
+    code, _, err = paad("inspect", model, toy_dir / "test/good/0.png", "--specimen")
+    assert code == 2
+    assert "judges single photos only" in err

@@ -8,17 +8,19 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from paad.cli.arguments import add_false_alarm_rate, add_json
 from paad.cli.console import progress, say
 from paad.cli.models import add_model, facts_of, folder_for_output, load_model, settings_of, summary_of
-from paad.errors import DataError, PaadError
+from paad.errors import DataError, PaadError, UsageError
 
 if TYPE_CHECKING:
     from paad.cli.photos import Photo
     from paad.report.items import Item
+    from paad.types import Prediction
 
 _EPILOG = """\
 exit codes: 0 photos were judged, whether or not there are defects; 3 the model cannot be used or no photo
@@ -32,8 +34,15 @@ def configure(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
     parser.add_argument(
         "images", metavar="IMAGE", nargs="+", help="photos, folders of photos (with their subfolders), or patterns"
     )
-    parser.add_argument("--out", metavar="DIR", type=Path, help="write anomaly maps, pictures and report.html there")
-    add_json(parser, "one JSON object a photo and line")
+    parser.add_argument(
+        "--specimen",
+        action="store_true",
+        help="all photos show one specimen: add one verdict on it, from the evidence that they share on its surface",
+    )
+    parser.add_argument(
+        "--out", metavar="DIR", type=Path, help="write anomaly maps, pictures, report.html and specimen.ply there"
+    )
+    add_json(parser, "one JSON object a photo and line; with --specimen a last one of the specimen")
     add_false_alarm_rate(parser)
     parser.epilog = _EPILOG
     parser.set_defaults(run=run)
@@ -41,14 +50,20 @@ def configure(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Judge every photo; raises only after the last one."""
+    import numpy as np
+
     from paad.cli.judging import Judge
     from paad.cli.photos import find_photos
 
     photos = find_photos(args.images)
     out = folder_for_output(args.out) if args.out else None
     detector = load_model(args)
+    if args.specimen and not hasattr(detector, "judge_specimen"):
+        raise UsageError(f"--specimen: the method {detector.name!r} judges single photos only; use a model of 'paad'")
     judge = Judge(detector, args.false_alarm_rate, out, args.debug)
     items: list[Item] = []
+    predictions: list[Prediction] = []
+    facts: list[tuple[str, str]] = []
     found: Counter[str] = Counter()
     read = 0
     with _writer(args.json, len(photos)) as write:
@@ -59,8 +74,14 @@ def run(args: argparse.Namespace) -> None:
             write(judged.record)
             if out is not None:
                 items.append(_item(photo, judged))
+            if args.specimen and judged.prediction is not None:
+                predictions.append(replace(judged.prediction, map=np.zeros((0, 0), np.float32), reference=None))
+        if predictions:
+            record = _specimen(detector, predictions, args.false_alarm_rate, out)
+            facts = _specimen_facts(record)
+            write(record)
     if out is not None:
-        report = _report(out / "report.html", args, detector, items)
+        report = _report(out / "report.html", args, detector, items, facts)
         say(f"report: {report}")
     say(
         f"{len(photos)} photo{'s' if len(photos) != 1 else ''}: "
@@ -80,7 +101,43 @@ def _item(photo: Photo, judged: Any) -> Item:
     return make_item(name, judged.record, judged.image, judged.prediction)
 
 
-def _report(path: Path, args: argparse.Namespace, detector: Any, items: Sequence[Item]) -> Path:
+def _specimen(detector: Any, predictions: Sequence[Prediction], rate: float, out: Path | None) -> dict[str, Any]:
+    """The specimen's record; its coloured points go into ``out``."""
+    from paad.cli.records import specimen_record
+    from paad.data.points_ply import write_points_ply
+
+    try:
+        verdict = detector.judge_specimen(predictions, rate)
+    except PaadError as error:  # the photos' own verdicts stand
+        return specimen_record(None, None, str(error))
+    ply = None
+    if out is not None:
+        ply = str(write_points_ply(out / "specimen.ply", verdict.points, verdict.colours, evidence=verdict.evidence))
+    return specimen_record(verdict, ply)
+
+
+def _specimen_facts(record: dict[str, Any]) -> list[tuple[str, str]]:
+    """The specimen's verdict, for the report."""
+    verdict = str(record["specimen"])
+    if verdict == "error":
+        return [("specimen", f"no verdict: {record['message']}")]
+    if record["kind"]:
+        verdict += f" ({record['kind']})"
+    facts = [("specimen", f"{verdict}, from {record['photos']} photos")]
+    if record["score"] is not None:
+        facts.append(("specimen's evidence", f"{record['score']:.3g}, threshold {record['threshold']:.3g}"))
+        place = ", ".join(f"{v:.3f}" for v in record["place"])
+        facts.append(("most suspicious place", f"({place}), radius {record['extent']:.3f}, scene units"))
+    return facts
+
+
+def _report(
+    path: Path,
+    args: argparse.Namespace,
+    detector: Any,
+    items: Sequence[Item],
+    specimen: Sequence[tuple[str, str]],
+) -> Path:
     from paad.report.inspect import write_report
     from paad.report.items import Section
 
@@ -90,7 +147,7 @@ def _report(path: Path, args: argparse.Namespace, detector: Any, items: Sequence
         method=detector.name,
         items=items,
         false_alarm_rate=args.false_alarm_rate if calibrated else None,
-        facts=facts_of(summary_of(detector)),
+        facts=[*specimen, *facts_of(summary_of(detector))],
         settings=settings_of(detector),
     )
     return write_report(path, [section])
@@ -118,7 +175,7 @@ def _writer(target: str | None, total: int) -> Iterator[Callable[[dict[str, Any]
                 nonlocal done
                 done += 1
                 _line(record, handle)
-                bar(done, total, record["image"])
+                bar(min(done, total), total, record.get("image", "specimen"))
 
             yield write
 
@@ -134,6 +191,9 @@ def _row(verdict: str, score: str, p_value: str, pose: str, regions: str, photo:
 
 
 def _table_row(record: dict[str, Any]) -> str:
+    if "specimen" in record:
+        return "; ".join(f"{name}: {value}" for name, value in _specimen_facts(record))
+
     def number(key: str, digits: int) -> str:
         return "-" if record[key] is None else f"{record[key]:.{digits}g}"
 

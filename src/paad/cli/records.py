@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from paad.types import Prediction
+from paad.types import Prediction, SpecimenVerdict
 
 STAGES = ("pose", "render", "score", "total")
 
@@ -76,3 +76,26 @@ def prediction_record(
 
 def _finite(value: float | None) -> float | None:
     return float(value) if value is not None and math.isfinite(value) else None
+
+
+def specimen_record(verdict: SpecimenVerdict | None, ply: str | None, message: str = "") -> dict[str, Any]:
+    """The record of a specimen, the last line of ``paad inspect --specimen --json``.
+
+    ``verdict`` is None where there can be none; ``message`` then says why.
+    """
+    if verdict is None:
+        empty = dict.fromkeys(("score", "threshold", "p_value", "place", "extent", "kind", "photos", "unknown", "ply"))
+        return {"specimen": "error", **empty, "message": message}
+    return {
+        "specimen": verdict.status,
+        "score": _finite(verdict.score),
+        "threshold": _finite(verdict.threshold),
+        "p_value": _finite(verdict.p_value),
+        "place": None if verdict.place is None else [round(float(v), 5) for v in verdict.place],
+        "extent": round(verdict.extent, 5),
+        "kind": verdict.kind,
+        "photos": verdict.photos,
+        "unknown": verdict.unknown,
+        "ply": ply,
+        "message": verdict.message,
+    }

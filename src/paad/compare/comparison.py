@@ -25,7 +25,8 @@ class Comparison:
     Attributes:
         query: at the compared resolution [H, W].
         reference: the field at the query's pose and brightness, RGB [H, W, 3].
-        alpha: the field's coverage [H, W].
+        alpha, depth: the field's coverage and depth [H, W], as it draws them.
+        cam_from_world: the pose [4, 4].
         residuals: [S, H, W], see :func:`paad.compare.residual.residual_maps`.
         features: [S, F, H, W], see :func:`paad.compare.expected.expectation_features`.
     """
@@ -33,6 +34,8 @@ class Comparison:
     query: QueryImage
     reference: Float32
     alpha: Float32
+    depth: Float32
+    cam_from_world: Float64
     residuals: Float32
     features: Float32
 
@@ -55,11 +58,12 @@ class Expectation:
 def compare(field: Field, remembered: Float32, query: QueryImage, found: Alignment, longest: int) -> Comparison:
     """Compare ``query`` with ``field`` at the pose ``found``; photos longer than ``longest`` pixels are reduced."""
     level = query.scaled(min(1.0, longest / max(query.camera.width, query.camera.height)))
-    colour, alpha, _ = field.draw(found.cam_from_world, level.camera)
+    colour, alpha, depth = field.draw(found.cam_from_world, level.camera)
     ground = (1.0 - alpha)[..., None] * field.background
     reference = ((colour - ground) * found.gain + ground).astype(np.float32)
     features = expectation_features(field, remembered, found.cam_from_world, level.camera, reference, alpha)
-    return Comparison(level, reference, alpha, residual_maps(level.image, reference), features)
+    residuals = residual_maps(level.image, reference)
+    return Comparison(level, reference, alpha, depth, found.cam_from_world, residuals, features)
 
 
 def learn_expectation(remembered: Float32, good: Sequence[Comparison]) -> Expectation:

@@ -117,8 +117,12 @@ def _spread(values: Float32) -> Float32:
 
 def _length(difference: Float32, noise: Float32) -> Float32:
     """Length [H, W] of ``difference`` [3, H, W] in units of ``noise`` [3]."""
-    one, two, three = (cv2.multiply(plane, 1.0 / float(n)) for plane, n in zip(difference, noise))
-    return np.asarray(cv2.magnitude(cv2.magnitude(one, two), three))
+    # not cv2.magnitude: its last digit depends on where in memory the planes happen to lie
+    square = np.zeros(difference.shape[1:], np.float32)
+    for plane, n in zip(difference, noise, strict=True):
+        scaled = plane * np.float32(1.0 / float(n))
+        square += np.multiply(scaled, scaled, out=scaled)
+    return np.sqrt(square, out=square)
 
 
 def _background_surface(lab: Float32) -> tuple[Float32, Float32, float]:
@@ -184,9 +188,8 @@ def _shadow(difference: Float32, background: Float32, noise: Float32, found: Boo
         return nothing
     blur = 1.5 * side / 400.0
     smooth = cv2.GaussianBlur(fall, (0, 0), blur)
-    slope = cv2.magnitude(
-        cv2.Sobel(smooth, cv2.CV_32F, 1, 0, scale=0.125), cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=0.125)
-    )
+    across, down = (cv2.Sobel(smooth, cv2.CV_32F, *axes, scale=0.125) for axes in ((1, 0), (0, 1)))
+    slope = np.sqrt(across * across + down * down)
     depth = cv2.dilate(smooth, _square(2 * round(3.0 * blur) + 1))
     gentle = neutral & (slope < _SHADOW_SLOPE * 400.0 / side * depth + noise[0] / 6.0)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(gentle.astype(np.uint8), connectivity=4)

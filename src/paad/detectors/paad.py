@@ -21,7 +21,10 @@ from paad.compare.comparison import (
     shows_background,
 )
 from paad.compare.regions import find_regions
+from paad.compare.specimen import GoodSurface
+from paad.compare.surface import on_surface, surface_of
 from paad.detectors.base import Detector, float_image
+from paad.detectors.paad_specimen import specimen_verdict
 from paad.detectors.paad_state import Learned, as_stored, pack, remembered_as_stored, unpack
 from paad.detectors.settings import torch_device
 from paad.errors import DataError, PoseError, UsageError
@@ -34,7 +37,7 @@ from paad.pose.landmarks import find_landmarks
 from paad.pose.query import QueryImage, cameras_of_photo, prepare_query
 from paad.pose.refine import Alignment
 from paad.pose.templates import render_templates
-from paad.types import Bool, Float32, PosedView, Prediction, Progress, Region
+from paad.types import Bool, Float32, PosedView, Prediction, Progress, Region, SpecimenVerdict
 
 _COST_LIMIT = 0.09
 """Squared colour difference that counts as no likeness at all; a pose's cost is the mean of such, truncated."""
@@ -115,16 +118,16 @@ class Paad(Detector):
         sample = fitted[:: max(1, len(fitted) // _REMEMBERED_VIEWS)]
         targets = targets_of(sample, field.background, box, field.cut_out, "none", self.config.max_side)
         remembered = remembered_as_stored(remembered_residuals(field, [t.to(self.device) for t in targets]))
-        expectation, calibration = self._calibrate(field, guide, remembered, held_out or fitted)
+        expectation, calibration, good_surface = self._calibrate(field, guide, remembered, held_out or fitted)
         quality = measure_quality(field, held_out)
         log.seconds = time.perf_counter() - began
-        self._learned = Learned(field, guide, expectation, calibration, quality, log)
+        self._learned = Learned(field, guide, expectation, calibration, good_surface, quality, log)
         return self
 
     def _calibrate(
         self, field: Field, guide: Guide, remembered: Float32, views: Sequence[PosedView]
-    ) -> tuple[Expectation, Calibration]:
-        """The expected residual and the scores of good views, from ``views``, each treated as a query."""
+    ) -> tuple[Expectation, Calibration, GoodSurface]:
+        """The expected residual, the scores of good views and what they show on the surface; each view is a query."""
         good = []
         for view in views:
             image = view.image.astype(np.float32) / np.float32(255.0)
@@ -142,7 +145,14 @@ class Paad(Detector):
                 "check the poses and masks with 'paad data check'"
             )
         expectation = learn_expectation(remembered, good)
-        return expectation, calibrate([float(expectation.anomaly_map(c).max()) for c in good])
+        maps = [expectation.anomaly_map(c) for c in good]
+        surface = surface_of(field)
+        shown = [
+            on_surface(surface, a, c.alpha, c.depth, c.cam_from_world, c.query.camera)
+            for a, c in zip(maps, good, strict=True)
+        ]
+        stored = np.stack(shown).astype(np.float16).astype(np.float32)  # as in the file
+        return expectation, calibrate([float(a.max()) for a in maps]), GoodSurface(surface, stored)
 
     def _longest(self, field: Field) -> int:
         """The longer side, in pixels, of what is compared: that of the training pictures as they were fitted."""
@@ -238,7 +248,24 @@ class Paad(Detector):
             threshold=threshold,
             p_value=learned.calibration.p_value(score),
             regions=regions,
+            extra={"surface": self._on_surface(anomaly, compared)},
         )
+
+    def _on_surface(self, anomaly: Float32, compared: Comparison) -> Float32:
+        surface, camera = self.learned.good_surface.surface, compared.query.camera
+        return on_surface(surface, anomaly, compared.alpha, compared.depth, compared.cam_from_world, camera)
+
+    def judge_specimen(
+        self, predictions: Sequence[Prediction], false_alarm_rate: float | None = None
+    ) -> SpecimenVerdict:
+        """One verdict from :meth:`predict`'s answers to several photos of one specimen; the rate is per specimen.
+
+        Raises:
+            DataError: no predictions, or the model keeps too few good views to judge specimens.
+            UsageError: not fitted, a rate outside (0, 1), or predictions that this method did not make.
+        """
+        rate = self.config.false_alarm_rate if false_alarm_rate is None else false_alarm_rate
+        return specimen_verdict(self.field, self.learned.good_surface, predictions, rate)
 
     def summary(self) -> dict[str, Any]:
         """What was learned, for people."""

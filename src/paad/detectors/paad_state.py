@@ -11,6 +11,8 @@ from paad.compare.calibration import Calibration
 from paad.compare.comparison import Expectation
 from paad.compare.expected import ExpectedResidual
 from paad.compare.residual import SCALES_PX
+from paad.compare.specimen import GoodSurface
+from paad.compare.surface import Surface
 from paad.detectors.compact import Tensors, as_bytes, as_places, of_bytes, of_places, squeezed, unsqueezed
 from paad.fields.config import FitLog, Quality
 from paad.fields.field import Field
@@ -30,6 +32,7 @@ class Learned:
     guide: Guide
     expectation: Expectation
     calibration: Calibration
+    good_surface: GoodSurface
     quality: Quality | None
     log: FitLog
 
@@ -71,6 +74,8 @@ def pack(learned: Learned) -> tuple[Tensors, dict[str, Any]]:
     remembered, top = as_bytes(learned.expectation.remembered)
     tensors = _pack_splats(field.splats) | squeezed("remembered", remembered)
     tensors |= {"remembered.top": top, "directions": field.directions}
+    tensors |= {"surface.centres": learned.good_surface.surface.centres}
+    tensors |= squeezed("surface.good", learned.good_surface.good.astype(np.float16))
     if guide.templates is not None:
         arrays = {f.name: getattr(guide.templates, f.name) for f in fields(Templates)}
         tensors |= squeezed("templates.rings", arrays.pop("rings"))
@@ -90,6 +95,7 @@ def pack(learned: Learned) -> tuple[Tensors, dict[str, Any]]:
         },
         "camera": asdict(field.camera),
         "expected": learned.expectation.expected.weights.tolist(),
+        "surface_size": learned.good_surface.surface.size,
         "unit": learned.expectation.unit.tolist(),
         "scales_px": list(SCALES_PX),
         "calibration": {"scores": list(learned.calibration.scores)},
@@ -128,12 +134,14 @@ def unpack(tensors: Tensors, manifest: dict[str, Any], device: str) -> Learned:
     if "landmarks.xyz" in tensors:
         landmarks = Landmarks(**{f.name: tensors[f"landmarks.{f.name}"] for f in fields(Landmarks)})
     remembered = of_bytes(unsqueezed("remembered", tensors, np.int8), tensors["remembered.top"])
+    good = unsqueezed("surface.good", tensors, np.float16).astype(np.float32)
     expected = ExpectedResidual(np.array(manifest["expected"]))
     return Learned(
         field,
         Guide(templates, landmarks),
         Expectation(remembered, expected, np.array(manifest["unit"])),
         Calibration(tuple(manifest["calibration"]["scores"])),
+        GoodSurface(Surface(tensors["surface.centres"], manifest["surface_size"]), good),
         None if manifest["quality"] is None else Quality(**manifest["quality"]),
         FitLog(**manifest["fit"]),
     )

@@ -104,10 +104,11 @@ def match(query: Float32, templates: NDArray[np.uint8], count: int) -> list[Hypo
         count: how many to return.
     """
     t = templates.astype(np.float32) / np.float32(255.0)
-    squares = np.einsum("nrac,nrac,r->n", t, t, _RING_WEIGHTS[:, 0, 0], optimize=True)
+    # einsum's own loops: a BLAS adds in an order that depends on its threads, and so would the pose's last digits
+    squares = (np.einsum("nrac,nrac->nr", t, t) * _RING_WEIGHTS[:, 0, 0]).sum(axis=1)
     ft = np.fft.rfft(t, axis=2)
     fq = np.fft.rfft(query * _RING_WEIGHTS, axis=1)
-    correlation = np.fft.irfft(np.einsum("rkc,nrkc->nk", fq, ft.conj(), optimize=True), n=ANGLES, axis=1)
+    correlation = np.fft.irfft(np.einsum("rkc,nrkc->nk", fq, ft.conj()), n=ANGLES, axis=1)
     distance = (float((query * query * _RING_WEIGHTS).sum()) + squares[:, None] - 2.0 * correlation) / ANGLES
     lower = (distance <= np.roll(distance, 1, axis=1)) & (distance <= np.roll(distance, -1, axis=1))
     ranked = np.where(lower, distance, np.inf)
