@@ -42,7 +42,7 @@ def defects_sheet(out: Path, size: int = 220, seed: int = 2) -> Path:
             Path("unused"), Profile("sheet", size, Counts(1, 0, 3, 1), samples=SAMPLES, min_share=0.002), "sim", seed
         )
         rows += list(zip(*[_damaged(job, name, kind) for name in DEFECT_TOYS]))
-    job = Job(Path("unused"), Profile("sheet", size, Counts(1, 0, 3, 1), samples=2 * SAMPLES), "real", seed)
+    job = Job(Path("unused"), Profile("sheet", size, Counts(1, 0, 3, 1), samples=4 * SAMPLES), "real", seed)
     rows.append(tuple(_labelled(_photo(job, name, number), f"{name}, real") for number, name in enumerate(REAL_TOYS)))
     return _write(out, np.concatenate([np.concatenate(row, axis=1) for row in rows], axis=0))
 
