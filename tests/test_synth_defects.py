@@ -205,3 +205,20 @@ def test_refined_triangles_are_small_where_the_stain_is(whole: Surface) -> None:
     sides = np.linalg.norm(fine.corners[:, [1, 2, 0]] - fine.corners, axis=2).max(axis=1)
     top = np.abs(fine.corners[..., 2].mean(axis=1) - patch.spot.point[2]) < 1e-4
     assert sides[covered & top].max() <= patch.detail * 1.001
+
+
+def test_a_part_without_edges_gets_its_burr_where_it_is_seen() -> None:
+    trimesh = pytest.importorskip("trimesh")
+    ball = trimesh.creation.icosphere(subdivisions=4)
+    mesh = Mesh(ball.vertices.astype(np.float32), np.asarray(ball.faces, np.int32))
+    whole = surface_of_mesh(mesh, (0.5, 0.5, 0.5), 0, 0, placed([mesh], 0.85))
+    assert len(convex_edges(whole).ends) == 0
+    top = whole.corners.reshape(-1, 3)[whole.corners.reshape(-1, 3)[:, 2].argmax()].astype(float)
+    spot = Spot(top, np.eye(3)[2], top_spot(whole, 0).triangle, 0)
+    for seed in range(6):
+        damage = burr(whole, 0.02, spot, np.random.default_rng(seed))
+        assert damage is not None
+        grown = damage.surface.corners[damage.grown_from :].reshape(-1, 3)
+        radius = np.linalg.norm(grown, axis=1) / np.linalg.norm(whole.corners.reshape(-1, 3), axis=1).max()
+        assert radius.max() > 1.01  # it sticks out
+        assert radius.min() < 1.0  # and does not float

@@ -115,7 +115,7 @@ def damaged_views(job: Job, piece: Piece, thing: SynthObject) -> tuple[Damage, l
     if best is None:
         raise DataError(
             f"{piece.name}: no {piece.label} of at least {job.profile.least_visible_px} visible pixels could be placed "
-            f"in {_DAMAGES} tries; the object is too small or too smooth for it at {job.profile.size_px} px. "
+            f"in {_DAMAGES} tries; the object is too small for it at {job.profile.size_px} px. "
             "Use a larger profile"
         )
     return best

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from paad.synth.defects import Damage, Spot
+from paad.synth.defects import Damage, Spot, tangents
 from paad.synth.render_surface import Surface, concatenate, corner_normals, triangle_areas
 from paad.types import Float32, Float64
 
@@ -26,15 +26,19 @@ class Edges:
 def burr(surface: Surface, area: float, spot: Spot, rng: np.random.Generator) -> Damage | None:
     """Grow a burr of about ``area`` (world units squared, seen from its side) on the edge nearest to ``spot``.
 
-    None where the part at ``spot`` has no sharp edge.
+    A part without sharp edges gets it at ``spot`` itself, as where a mould's halves met on a smooth body; there it is
+    short, since it is straight and the body need not be. None where nothing grew.
     """
     part = surface.take(surface.part == spot.part)
     edges = convex_edges(part)
-    if not len(edges.ends):
-        return None
     shape = str(rng.choice(SHAPES))
     height = float(np.clip(np.sqrt(area / rng.uniform(2.0, 5.0)), 0.012, 0.16))
-    path, outward = _path(edges, spot.point, length=area / height * 1.4, step=height / 5.0)
+    if len(edges.ends):
+        path, outward = _path(edges, spot.point, length=area / height * 1.4, step=height / 5.0)
+    else:
+        along = tangents(spot.normal, rng)[0]
+        path = spot.point + np.linspace(-height, height, 11)[:, None] * along
+        outward = np.tile(spot.normal, (11, 1))
     grow = {"flash": _flash, "spikes": _spikes, "ragged": _ragged}[shape]
     corners = grow(path, outward, height, rng).astype(np.float32)
     corners = corners[triangle_areas(corners) > 1e-10]
