@@ -1,9 +1,9 @@
 """What the pictures themselves allow: python benchmarks/synth_ceiling.py DATA [--objects Bear ...] [--samples 400].
 
 DATA is a ``sim`` data set of ``paad synth`` (toys by name). Each test photo is compared with the good toy rendered anew
-at the photo's true pose with many light paths, blurred by 1 and 2.2 pixels, without any learning: no method that knows
-the good toy and the pose perfectly, and judges by blurred differences, does better. What is missing to 100 percent is
-noise of the photos, and changes that masks mark but that can hardly be seen.
+at the photo's true pose with many light paths, both blurred by 1 or 2.2 pixels, without any learning. This is what the
+plainest score reaches with a perfect reference; a score that weighs noise or several scales can pass it. What is missing
+to 100 percent is noise of the photos, and changes that masks mark but that can hardly be seen.
 """
 
 from __future__ import annotations
