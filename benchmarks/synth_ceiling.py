@@ -2,8 +2,8 @@
 
 DATA is a ``sim`` data set of ``paad synth`` (toys by name). Each test photo is compared with the good toy rendered anew
 at the photo's true pose with many light paths, both blurred by 1 or 2.2 pixels, without any learning. This is what the
-plainest score reaches with a perfect reference; a score that weighs noise or several scales can pass it. What is missing
-to 100 percent is noise of the photos, and changes that masks mark but that can hardly be seen.
+plainest score reaches with a perfect reference; a score that weighs noise or several scales can pass it. What is
+missing to 100 percent is noise of the photos, and changes that masks mark but that can hardly be seen.
 """
 
 from __future__ import annotations
