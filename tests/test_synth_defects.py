@@ -13,7 +13,7 @@ from paad.synth.defects_stains import MIN_CONTRAST, refined, stain
 from paad.synth.looks import SIM_LIGHTING
 from paad.synth.model import Mesh
 from paad.synth.render_scene import Scene
-from paad.synth.render_surface import Surface, concatenate, placed, srgb_of_linear, surface_of_mesh, triangle_areas
+from paad.synth.render_surface import Surface, concatenate, pictured, placed, surface_of_mesh, triangle_areas
 from paad.synth.rig import ANGLE_X, orbit
 
 BOXES = (
@@ -135,18 +135,29 @@ def test_slicing_keeps_the_area(whole: Surface) -> None:
 
 def test_a_stain_recolours_and_nothing_else(whole: Surface) -> None:
     spot = top_spot(whole, 0)
-    base = srgb_of_linear(whole.colours[spot.triangle])
-    for seed in range(12):
-        damage = stain(whole, 0.03, spot, np.random.default_rng(seed))
-        assert damage is not None
+    base = pictured(whole.colours[spot.triangle])
+    made = [damage for seed in range(12) if (damage := stain(whole, 0.03, spot, np.random.default_rng(seed)))]
+    assert len(made) > 6
+    for damage in made:
         assert triangle_areas(damage.surface.corners).sum() == pytest.approx(
             triangle_areas(whole.corners).sum(), rel=1e-5
         )
         reach = np.linalg.norm(damage.touched - spot.point, axis=1).max()
         assert reach < 2.5 * damage.facts["length"]
-        contrast = np.abs(srgb_of_linear(damage.surface.colours[damage.surface.part == 0]) - base).max()
+        contrast = np.abs(pictured(damage.surface.colours[damage.surface.part == 0]) - base).max()
         assert contrast >= 0.7 * MIN_CONTRAST
         assert damage.facts["shape"] in ("blot", "smear", "scratch", "fading")
+
+
+def test_a_stain_shows_on_black_through_the_sheen(whole: Surface) -> None:
+    black = Surface(whole.corners, whole.normals, np.full_like(whole.colours, 0.008), whole.part, whole.finish)
+    spot = top_spot(black, 0)
+    base = pictured(black.colours[spot.triangle])
+    made = [damage for seed in range(12) if (damage := stain(black, 0.03, spot, np.random.default_rng(seed)))]
+    assert made
+    for damage in made:
+        assert damage.facts["ink"] not in ("black ink", "grease")
+        assert np.abs(pictured(damage.surface.colours) - base).max() >= 0.7 * MIN_CONTRAST
 
 
 def test_a_stain_follows_the_surface_over_an_edge(whole: Surface) -> None:
@@ -154,9 +165,9 @@ def test_a_stain_follows_the_surface_over_an_edge(whole: Surface) -> None:
     edge = whole.corners[whole.part == 0].reshape(-1, 3)
     spot = Spot(np.array([spot.point[0], edge[:, 1].max() - 0.02, spot.point[2]]), spot.normal, spot.triangle, 0)
     sides = set()
-    for seed in range(6):
-        damage = stain(whole, 0.05, spot, np.random.default_rng(seed))
-        assert damage is not None
+    made = [damage for seed in range(9) if (damage := stain(whole, 0.05, spot, np.random.default_rng(seed)))]
+    assert len(made) > 3
+    for damage in made:
         n = damage.surface.normals[:, 0]
         changed = np.abs(damage.surface.colours - whole.colours[spot.triangle]).max(axis=1) > 1e-3
         sides |= {int(np.abs(v).argmax()) for v in n[changed & (damage.surface.part == 0)]}

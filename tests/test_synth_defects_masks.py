@@ -27,7 +27,7 @@ def damages(seed: int) -> list[Damage]:
     whole, rng = concatenate(parts), np.random.default_rng(seed)
     made = [
         remove_parts(parts, lambda gone: 0 not in gone, 0.05, top_spot(whole, 2), rng),
-        stain(whole, 0.03, top_spot(whole, 0), rng),
+        next(filter(None, (stain(whole, 0.03, top_spot(whole, 0), rng) for _ in range(9)))),
         burr(whole, 0.01, top_spot(whole, 1), rng),
     ]
     assert all(made)

@@ -1,7 +1,7 @@
 """Exact masks: which pixels show another surface on the damaged specimen than on the good one.
 
 Both specimens are sampled without noise at the centres of a fine grid inside every pixel. A sample is changed where
-the ray meets something else: another depth, another orientation, another albedo, or nothing. A pixel is marked when
+the ray meets something else: another depth, another orientation, another colour, or nothing. A pixel is marked when
 any of its samples is changed. Shadows and reflections that a defect throws on an unchanged surface are not marked.
 """
 
@@ -16,15 +16,15 @@ from paad.geometry.camera import Camera
 from paad.geometry.se3 import inverse
 from paad.synth.defects import Damage
 from paad.synth.render_scene import Scene, ray_directions
-from paad.synth.render_surface import Surface, srgb_of_linear
+from paad.synth.render_surface import Surface, pictured
 from paad.synth.render_wavefront import Window
 from paad.types import Bool, Float32, Float64
 
 DEPTH_STEP = 5e-4
 """World units (0.06 % of the object's radius; a fifth of a pixel at 800 px): a nearer or farther surface is another."""
 NORMAL_STEP_DEG = 3.0
-ALBEDO_STEP = 3.0 / 255.0
-"""In sRGB: less than this is not a visible stain."""
+COLOUR_STEP = 3.0 / 255.0
+"""Of sRGB as a picture shows it: less than this is not a visible stain."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def differs(good: Buffers, bad: Buffers, reshaped: bool = True) -> Bool:
     """
     seen = (good.part >= 0) & (bad.part >= 0)
     turned = (good.normal * bad.normal).sum(axis=-1) < np.cos(np.radians(NORMAL_STEP_DEG))
-    recoloured = np.abs(srgb_of_linear(good.albedo) - srgb_of_linear(bad.albedo)).max(axis=-1) > ALBEDO_STEP
+    recoloured = np.abs(pictured(good.albedo) - pictured(bad.albedo)).max(axis=-1) > COLOUR_STEP
     moved = np.abs(good.distance - bad.distance) > DEPTH_STEP
     if not reshaped:
         return np.asarray(seen & recoloured & ~moved)

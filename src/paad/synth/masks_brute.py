@@ -7,8 +7,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from paad.geometry.camera import Camera
-from paad.synth.masks import ALBEDO_STEP, DEPTH_STEP, NORMAL_STEP_DEG
-from paad.synth.render_surface import Surface, srgb_of_linear
+from paad.synth.masks import COLOUR_STEP, DEPTH_STEP, NORMAL_STEP_DEG
+from paad.synth.render_surface import Surface, pictured
 from paad.synth.render_wavefront import Window
 from paad.types import Bool, Float32, Float64
 
@@ -88,7 +88,7 @@ def changed_samples(
     i, j = t1[seen], t2[seen]
     n1, n2 = _normals(good, i, w1[seen]), _normals(bad, j, w2[seen])
     turned = (n1 * n2).sum(axis=1) < np.cos(np.radians(NORMAL_STEP_DEG))
-    recoloured = np.abs(srgb_of_linear(good.colours[i]) - srgb_of_linear(bad.colours[j])).max(axis=1) > ALBEDO_STEP
+    recoloured = np.abs(pictured(good.colours[i]) - pictured(bad.colours[j])).max(axis=1) > COLOUR_STEP
     changed[seen] = (np.abs(d1[seen] - d2[seen]) > DEPTH_STEP) | turned | recoloured
     return np.asarray(changed)
 

@@ -76,6 +76,19 @@ def srgb_of_linear(linear: NDArray[np.floating]) -> Float32:
     return np.where(v <= 0.0031308, 12.92 * v, 1.055 * v ** (1 / 2.4) - 0.055).astype(np.float32)
 
 
+def pictured(albedo: NDArray[np.floating]) -> Float32:
+    """The sRGB colour, about, that a photo shows of a base colour (linear RGB, any shape) in soft light.
+
+    What a surface returns of its own colour is dimmed by light from one side only, and the sheen of plastic lies over
+    it: on black, a change of the base colour shows a third of itself. The two numbers are medians over the pixels of
+    rendered toys.
+    """
+    return srgb_of_linear(_RETURNED * np.asarray(albedo, np.float32) + _SHEEN)
+
+
+_RETURNED, _SHEEN = 0.38, 0.022
+
+
 def corner_normals(corners: Float32) -> Float32:
     """Flat normals [F, 3, 3] of triangles [F, 3, 3]."""
     n = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
