@@ -162,14 +162,16 @@ def full_omniposead(folder: Any, steps: int) -> dict[str, Any]:
     }
 
 
-def full_splatpose(folder: Any, fit_steps: int) -> dict[str, Any]:
-    """One photo at SplatPose's full settings (175 steps, EfficientNet-B4 with random weights, 224 px)."""
-    detector = paad.create("splatpose", device="cpu", preset="paper", weights="random", steps=fit_steps)
+def full_gaussians(method: str, folder: Any, fit_steps: int) -> dict[str, Any]:
+    """One photo at a Gaussian method's full settings (EfficientNet-B4 with random weights), after a shorter fit."""
+    shorter: dict[str, Any] = {"piad": {"paint_steps": 300}, "splatpose-plus": {"solver": "auto"}}.get(method, {})
+    detector = paad.create(method, device="cpu", preset="paper", weights="random", steps=fit_steps, **shorter)
     detector.fit(list(folder.train))
     began = time.process_time()
     result = detector.predict(folder.test[0].load_image())
     return {
         "gaussians": len(detector.field.splats),
+        "status": result.status,
         "cpu_s": round(time.process_time() - began, 2),
         "seconds": {k: round(v, 2) for k, v in result.seconds.items()},
     }
@@ -200,7 +202,8 @@ def main() -> None:
         if arguments.twin:
             print(json.dumps(twin_ratio(folder, arguments.gaussians, arguments.side, arguments.twin_steps)), flush=True)
         if arguments.full:
-            print(json.dumps({"splatpose": full_splatpose(folder, 1000)}), flush=True)
+            for method in ("splatpose", "splatpose-plus", "piad"):
+                print(json.dumps({method: full_gaussians(method, folder, 1000)}), flush=True)
             print(json.dumps({"omniposead": full_omniposead(folder, arguments.full_steps)}), flush=True)
         if arguments.twin or arguments.full:
             continue

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 
 from paad.compare.calibration import calibrate
+from paad.compare.comparator import (
+    CHANNELS,
+    DILATIONS,
+    RATIOS,
+    comparator_channels,
+    object_window,
+    trained_comparator,
+)
 from paad.compare.expected import fit_expected
+from paad.compare.kernels_convolve import LEAK, convolve
 from paad.compare.regions import find_regions
 from paad.compare.residual import residual_maps
 from paad.errors import UsageError
@@ -95,3 +104,61 @@ def test_kinds_of_regions() -> None:
     assert {r.area_px for r in regions} == {30, 64, 60}
     assert find_regions(anomaly, 6.0, alpha, background) == ()
     assert find_regions(anomaly, 4.0, alpha, None)[0].kind is None
+
+
+@pytest.mark.parametrize("dilation", [1, 2, 8])
+def test_the_convolution_is_that_of_torch(dilation: int) -> None:
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(dilation)
+    values, weight = (rng.normal(size=s).astype(np.float32) for s in ((5, 23, 17), (8, 5, 3, 3)))
+    bias = rng.normal(size=8).astype(np.float32)
+    wanted = torch.nn.functional.conv2d(
+        *(torch.from_numpy(v) for v in (values[None], weight, bias)), padding=dilation, dilation=dilation
+    )
+    wanted = torch.nn.functional.leaky_relu(wanted, LEAK)[0].numpy()
+    np.testing.assert_allclose(convolve(values, weight, bias, dilation), wanted, atol=2e-5)
+
+
+def test_the_comparators_logit_against_a_plain_sum() -> None:
+    torch = pytest.importorskip("torch")
+    comparator = trained_comparator()
+    channels = np.random.default_rng(3).normal(size=(CHANNELS, 30, 41)).astype(np.float32)
+    values, outs = torch.from_numpy(channels)[None], []
+    for (weight, bias), dilation in zip(comparator.layers, DILATIONS, strict=True):
+        values = torch.nn.functional.conv2d(
+            values, torch.from_numpy(weight), torch.from_numpy(bias), padding=dilation, dilation=dilation
+        )
+        values = torch.nn.functional.leaky_relu(values, LEAK)
+        outs.append(values[0].numpy())
+    wanted = comparator.ratio * channels[RATIOS].max(axis=0) + comparator.bias
+    wanted = wanted + np.tensordot(comparator.out, np.concatenate(outs), axes=1)
+    np.testing.assert_allclose(comparator.logits(channels), wanted, atol=1e-3)
+
+
+def test_the_comparator_prefers_a_patch_to_a_misplaced_edge() -> None:
+    reference = np.full((64, 64, 3), 0.3, np.float32)
+    reference[:, 32:] = 0.6
+    alpha, expected = np.ones((64, 64), np.float32), np.full((2, 64, 64), 0.01, np.float32)
+    shifted, stained = reference.copy(), reference.copy()
+    shifted[:, 32] = 0.5
+    stained[28:34, 12:18] += 0.1
+    edge, patch = (
+        float(
+            trained_comparator()
+            .logits(comparator_channels(q, reference, alpha, expected, residual_maps(q, reference), np.full(2, 3.0)))
+            .max()
+        )
+        for q in (shifted, stained)
+    )
+    assert patch > edge + 1.0
+
+
+def test_the_window_holds_the_object_of_either_picture() -> None:
+    white = np.ones((100, 90, 3), np.float32)
+    alpha = np.zeros((100, 90), np.float32)
+    assert object_window(alpha, white, white) == (slice(None), slice(None))
+    alpha[50:60, 40:45] = 1.0
+    query = white.copy()
+    query[70, 80] = 0.0
+    rows, columns = object_window(alpha, query, white)
+    assert (rows.start, rows.stop, columns.start, min(columns.stop, 90)) == (38, 83, 28, 90)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from paad.compare.comparator import comparator_channels, object_window, trained_comparator
 from paad.compare.expected import ExpectedResidual, expectation_features, fit_expected
 from paad.compare.residual import residual_maps
 from paad.fields.field import Field
@@ -16,6 +17,8 @@ from paad.pose.refine import Alignment
 from paad.types import Bool, Float32, Float64
 
 _LIKE_BACKGROUND = 0.06
+_LOGITS = np.float32(2.0)
+"""Logits by which a pixel's anomaly grows e times; a residual ratio's logarithm weighs about as much in a logit."""
 
 
 @dataclass(frozen=True)
@@ -42,16 +45,23 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Expectation:
-    """What good specimens show: ``remembered`` by each Gaussian [N, 11, S], explained residuals, and ``unit`` [S]."""
+    """What good specimens show.
+
+    Attributes:
+        remembered: by each Gaussian [N, 11, S].
+        expected: residuals as features explain them.
+        unit: [S], the ratio of residual and expected residual at which a good view usually peaks.
+        peak: the comparator's logit at which a good view usually peaks.
+    """
 
     remembered: Float32
     expected: ExpectedResidual
     unit: Float64
+    peak: float
 
     def anomaly_map(self, compared: Comparison) -> Float32:
-        """Residual over expected residual [H, W], the larger of the scales; 1 is where a good view usually peaks."""
-        ratio = compared.residuals / self.expected(compared.features)
-        out: Float32 = (ratio / self.unit[:, None, None].astype(np.float32)).max(axis=0)
+        """How anomalous each pixel is [H, W]; 1 is where a good view usually peaks."""
+        out: Float32 = np.exp((_logits(compared, self.expected, self.unit) - np.float32(self.peak)) / _LOGITS)
         return out
 
 
@@ -69,8 +79,27 @@ def compare(field: Field, remembered: Float32, query: QueryImage, found: Alignme
 def learn_expectation(remembered: Float32, good: Sequence[Comparison]) -> Expectation:
     """The expectation that explains good views which the field was not fitted to; at least one."""
     expected = fit_expected([c.residuals for c in good], [c.features for c in good])
-    peaks = np.stack([(c.residuals / expected(c.features)).max(axis=(1, 2)) for c in good])
-    return Expectation(remembered, expected, np.median(peaks, axis=0))
+    ratios = np.stack([(c.residuals / expected(c.features)).max(axis=(1, 2)) for c in good])
+    unit = np.median(ratios, axis=0)
+    return Expectation(remembered, expected, unit, float(np.median([_logits(c, expected, unit).max() for c in good])))
+
+
+def _logits(compared: Comparison, expected: ExpectedResidual, unit: Float64) -> Float32:
+    """The comparator's logits [H, W]; where neither picture shows the object, the least of them."""
+    image, reference = compared.query.image, compared.reference
+    window = object_window(compared.alpha, image, reference)
+    channels = comparator_channels(
+        image[window],
+        reference[window],
+        compared.alpha[window],
+        expected(compared.features[(slice(None), slice(None), *window)]),
+        compared.residuals[(slice(None), *window)],
+        unit,
+    )
+    found = trained_comparator().logits(channels)
+    out = np.full(compared.alpha.shape, found.min(), np.float32)
+    out[window] = found
+    return out
 
 
 def shows_background(field: Field, compared: Comparison) -> Bool | None:

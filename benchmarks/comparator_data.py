@@ -1,0 +1,115 @@
+"""What the learned comparator is trained on: python benchmarks/comparator_data.py OUT --seeds 200 201 ... [--size 160].
+
+Random brick assemblies, none of the twenty toys. Each is photographed by the generator (105 training views, 30 good
+and 60 defective photos), fitted, and every photo that the field was not fitted to is found and compared as a query is.
+One file an assembly, ``OUT/<size>_<seed>.npz``; files that are there are kept. All pictures are cut to the object and
+a margin.
+
+Arrays of a file, for photo ``i``: ``query{i}`` and ``reference{i}`` float16 [h, w, 3], ``alpha{i}`` float16 [h, w],
+``expected{i}`` and ``residual{i}`` float16 [S, h, w], ``mask{i}`` uint8 [h, w] (255: changed); and ``label`` [N]: 0
+held out of the training views, 1 good, 2 defective; ``kind`` [N]: of the defect, or empty.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from paad.compare.comparator import object_window
+from paad.compare.comparison import Comparison, compare
+from paad.data.files import whole_file
+from paad.data.objects import open_object
+from paad.detectors.base import float_image
+from paad.detectors.paad import Paad
+from paad.errors import PoseError
+from paad.fields.build import split_views
+from paad.pose.estimate import PoseConfig, search
+from paad.pose.query import prepare_query
+from paad.synth.dataset import generate
+from paad.synth.dataset_profile import Counts, Profile
+from paad.synth.ldraw import write_ldr
+from paad.synth.random_toys import random_toy
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--seeds", type=int, nargs="+", required=True)
+    parser.add_argument("--size", type=int, default=160, help="pixels of a picture's side (default: 160)")
+    parser.add_argument("--defective", type=int, default=60, help="defective photos, half as many good ones")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    for seed in args.seeds:
+        file = args.out / f"{args.size}_{seed}.npz"
+        if file.is_file():
+            continue
+        begin = time.time()
+        arrays = one(args.out / "pictures" / str(args.size), seed, args.size, args.defective)
+        with whole_file(file) as temporary:
+            np.savez(temporary, **arrays)
+        print(f"{file.name}: {time.time() - begin:.0f} s", flush=True)
+
+
+def one(pictures: Path, seed: int, size: int, defective: int) -> dict[str, np.ndarray]:
+    """All arrays of one assembly."""
+    model = pictures / "models" / f"random_{seed}.ldr"
+    model.parent.mkdir(parents=True, exist_ok=True)
+    write_ldr(model, random_toy(seed))
+    profile = Profile("comparator", size, Counts(105, defective // 2, defective, defective // 3))
+    folder = generate(pictures / f"data_{seed}", [str(model)], profile, seed=seed)
+    return arrays_of(folder / f"random_{seed}")
+
+
+def arrays_of(folder: Path) -> dict[str, np.ndarray]:
+    """Fit an object folder and compare every photo of it that the field was not fitted to."""
+    data = open_object(folder)
+    detector = Paad(device="cpu").fit(list(data.train))
+    learned, field = detector.learned, detector.field
+    out: dict[str, np.ndarray] = {}
+    labels: list[int] = []
+    kinds: list[str] = []
+
+    def add(compared: Comparison, mask: np.ndarray | None, label: int, kind: str = "") -> None:
+        i = len(labels)
+        window = object_window(compared.alpha, compared.query.image, compared.reference)
+        expected = learned.expectation.expected(compared.features)
+        out[f"query{i}"] = compared.query.image[window].astype(np.float16)
+        out[f"reference{i}"] = compared.reference[window].astype(np.float16)
+        out[f"alpha{i}"] = compared.alpha[window].astype(np.float16)
+        out[f"expected{i}"] = expected[(slice(None), *window)].astype(np.float16)
+        out[f"residual{i}"] = compared.residuals[(slice(None), *window)].astype(np.float16)
+        changed = np.zeros(compared.alpha.shape, np.uint8) if mask is None else mask.astype(np.uint8) * 255
+        out[f"mask{i}"] = changed[window]
+        labels.append(label)
+        kinds.append(kind)
+
+    views = list(data.train)
+    longest = max(field.camera.width, field.camera.height)
+    for i in split_views(len(views), detector.config.hold_out).held_out:
+        view = views[i]
+        alpha = view.mask if field.cut_out else None
+        query = prepare_query(
+            view.image.astype(np.float32) / np.float32(255.0), alpha, view.camera, field.background, field.bounded
+        )
+        found = search(field, learned.guide, query, PoseConfig())[0]
+        add(compare(field, learned.expectation.remembered, query, found, longest), None, 0)
+    for photo in data.test:
+        image = photo.load_image()
+        try:
+            query, found = detector._find(*float_image(image))
+        except PoseError:
+            continue
+        compared = compare(field, learned.expectation.remembered, query, found, longest)
+        if photo.is_defect:
+            add(compared, photo.load_mask(image.shape[:2]), 2, photo.label)
+        else:
+            add(compared, None, 1)
+    return {"label": np.array(labels), "kind": np.array(kinds), **out}
+
+
+if __name__ == "__main__":
+    main()

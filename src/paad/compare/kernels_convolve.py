@@ -1,0 +1,59 @@
+"""Numba kernel: a 3x3 convolution with holes, leaky rectified, the same bits wherever the arrays lie in memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit, prange
+
+from paad.render.threads import ONE_CALLER
+from paad.types import Float32
+
+LEAK = 0.1
+
+
+def convolve(values: Float32, weight: Float32, bias: Float32, dilation: int) -> Float32:
+    """Convolution of ``values`` [C, H, W] with ``weight`` [O, C, 3, 3] and zero padding, leaky rectified: [O, H, W]."""
+    padded = np.pad(values, ((0, 0), (dilation, dilation), (dilation, dilation)))
+    with ONE_CALLER:
+        out: Float32 = _convolve(padded, weight, bias, dilation)
+    return out
+
+
+@njit(cache=True, fastmath=True)
+def _row(padded: Any, weight: Any, bias: Any, dilation: int, y: int, out: Any) -> None:
+    outputs, channels = weight.shape[0], weight.shape[1]
+    width = out.shape[2]
+    for o in range(0, outputs, 4):
+        a, b, c, d = out[o, y], out[o + 1, y], out[o + 2, y], out[o + 3, y]
+        a[:], b[:], c[:], d[:] = bias[o], bias[o + 1], bias[o + 2], bias[o + 3]
+        for k in range(channels):
+            for i in range(3):
+                for j in range(3):
+                    source = padded[k, y + i * dilation, j * dilation : j * dilation + width]
+                    wa, wb, wc, wd = (
+                        weight[o, k, i, j],
+                        weight[o + 1, k, i, j],
+                        weight[o + 2, k, i, j],
+                        weight[o + 3, k, i, j],
+                    )
+                    for x in range(width):
+                        v = source[x]
+                        a[x] += wa * v
+                        b[x] += wb * v
+                        c[x] += wc * v
+                        d[x] += wd * v
+    for o in range(outputs):
+        row = out[o, y]
+        for x in range(width):
+            row[x] = max(row[x], np.float32(LEAK) * row[x])
+
+
+@njit(cache=True, parallel=True)
+def _convolve(padded: Any, weight: Any, bias: Any, dilation: int) -> Any:
+    height, width = padded.shape[1] - 2 * dilation, padded.shape[2] - 2 * dilation
+    out = np.empty((weight.shape[0], height, width), np.float32)
+    for y in prange(height):
+        _row(padded, weight, bias, dilation, y, out)
+    return out
