@@ -16,6 +16,7 @@ from paad.compare.comparator import (
 )
 from paad.compare.expected import fit_expected
 from paad.compare.kernels_convolve import LEAK, convolve
+from paad.compare.kinds import MEASURES, Scene, measures
 from paad.compare.regions import find_regions
 from paad.compare.residual import residual_maps
 from paad.errors import UsageError
@@ -89,21 +90,56 @@ def test_rates_outside_are_refused() -> None:
         calibrate([1.0, 2.0]).threshold(1.5)
 
 
+def a_block_with_damage() -> tuple[Scene, dict[str, tuple[slice, slice]]]:
+    """A grey block with ribs on white, and a photo in which a stain, a gap and a lump were added to it."""
+    reference = np.ones((80, 80, 3), np.float32)
+    alpha = np.zeros((80, 80), np.float32)
+    alpha[20:65, 15:65] = 1.0
+    reference[20:65, 15:65] = 0.4
+    reference[20:65, 18:65:6] = 0.25
+    query = reference.copy()
+    places = {
+        "stain": (slice(36, 46), slice(24, 36)), "missing": (slice(20, 32), slice(53, 65)),
+        "burr": (slice(10, 20), slice(26, 33)),
+    }  # fmt: skip
+    query[places["stain"]] = 0.55 * query[places["stain"]] + 0.45 * np.array([0.7, 0.1, 0.1], np.float32)
+    query[places["missing"]] = 1.0
+    query[places["burr"]] = 0.42
+    anomaly = 5.0 * (np.abs(query - reference).max(axis=2) > 0.05).astype(np.float32)
+    return Scene(query, reference, alpha, (query > 0.97).all(axis=2), anomaly), places
+
+
 def test_kinds_of_regions() -> None:
-    anomaly = np.zeros((60, 60), np.float32)
-    alpha = np.zeros((60, 60), np.float32)
-    alpha[20:50, 20:50] = 1.0
-    background = alpha < 0.5
-    for window in ((30, 35, 30, 36), (22, 30, 40, 48), (8, 14, 30, 40)):
-        anomaly[window[0] : window[1], window[2] : window[3]] = 5.0
-    background[22:30, 40:48] = True
-    background[8:14, 30:40] = False
-    regions = find_regions(anomaly, 4.0, alpha, background)
-    kinds = {r.bbox: r.kind for r in regions}
-    assert kinds == {(30, 30, 36, 35): "stain", (40, 22, 48, 30): "missing", (30, 8, 40, 14): "burr"}
-    assert {r.area_px for r in regions} == {30, 64, 60}
-    assert find_regions(anomaly, 6.0, alpha, background) == ()
-    assert find_regions(anomaly, 4.0, alpha, None)[0].kind is None
+    scene, places = a_block_with_damage()
+    regions = find_regions(scene.anomaly, 4.0, scene, 80, 80)
+    wanted = {(c.start, r.start, c.stop, r.stop): kind for kind, (r, c) in places.items()}
+    assert {r.bbox: r.kind for r in regions} == wanted
+    assert {r.area_px for r in regions} == {120, 144, 70}
+    assert find_regions(scene.anomaly, 6.0, scene, 80, 80) == ()
+    assert find_regions(scene.anomaly, 4.0, None, 80, 80)[0].kind is None
+
+
+def test_measures_of_a_region_by_hand() -> None:
+    scene, places = a_block_with_damage()
+    inside = np.zeros((80, 80), bool)
+    inside[places["missing"]] = True
+    found = dict(zip(MEASURES, measures(scene, inside), strict=True))
+    assert found["background where the object should be"] == pytest.approx(1.0)
+    assert found["object where background should be"] == found["object in both"] == 0.0
+    assert found["lighter"] == pytest.approx(1.0 - scene.reference[places["missing"]].mean(), abs=1e-4)
+    assert found["another hue"] == pytest.approx(0.0, abs=1e-4)
+    assert found["size"] == pytest.approx(np.log(1e3 * 144 / 6400))
+    inside[:] = False
+    inside[places["stain"]] = True
+    assert dict(zip(MEASURES, measures(scene, inside), strict=True))["their agreement"] > 0.9
+
+
+def test_regions_of_a_larger_photo() -> None:
+    anomaly = np.zeros((40, 50), np.float32)
+    anomaly[10:14, 20:30] = 3.0
+    (region,) = find_regions(anomaly, 2.0, None, 125, 100)
+    assert region.bbox == (50, 25, 75, 35)
+    assert region.area_px == 250
 
 
 @pytest.mark.parametrize("dilation", [1, 2, 8])

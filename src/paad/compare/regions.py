@@ -1,60 +1,57 @@
-"""Connected regions of an anomaly map, and what kind of defect each is."""
+"""Connected regions of an anomaly map."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
-from paad.types import Bool, Float32, Kind, Region
+from paad.compare.kinds import Scene, kind_of
+from paad.types import Bool, Float32, Region
 
 _LOW = 0.5
 """A region grows out from its peak down to this share of the threshold."""
-_LEAST_AREA = 3
-_SHARE = 0.4
 
 
-def find_regions(
-    anomaly: Float32,
-    threshold: float,
-    alpha: Float32,
-    like_background: Bool | None,
-    limit: int = 50,
-) -> tuple[Region, ...]:
-    """Regions of ``anomaly`` [H, W] with a peak above ``threshold``, largest peak first.
+def regions_of(anomaly: Float32, threshold: float, limit: int = 50) -> list[Bool]:
+    """Connected regions [H, W] of ``anomaly``, largest peak first, at most ``limit``.
 
-    Args:
-        anomaly: anomaly map.
-        threshold: least peak; a region reaches down to half of it.
-        alpha: the reference's coverage [H, W], 1 where the good object is.
-        like_background: [H, W], where the query shows background; None where that cannot be told.
-        limit: at most so many regions.
+    A region's peak is at least ``threshold``, and it reaches down to half of that.
     """
     count, labels, stats, _ = cv2.connectedComponentsWithStats(
         (anomaly > _LOW * threshold).astype(np.uint8), connectivity=8
     )
-    found = []
+    found: list[tuple[float, Bool]] = []
     for k in range(1, count):
-        x, y, w, h, area = (int(v) for v in stats[k])
-        window = (slice(y, y + h), slice(x, x + w))
-        inside = labels[window] == k
-        peak = float(anomaly[window][inside].max())
-        if peak <= threshold or area < _LEAST_AREA:
-            continue
-        kind = None
-        if like_background is not None:
-            kind = kind_of(alpha[window][inside], like_background[window][inside], anomaly[window][inside])
-        found.append(Region((x, y, x + w, y + h), area, peak, kind))
-    return tuple(sorted(found, key=lambda r: -r.peak)[:limit])
+        x, y, w, h = (int(v) for v in stats[k][:4])
+        peak = float(anomaly[y : y + h, x : x + w][labels[y : y + h, x : x + w] == k].max())
+        if peak >= threshold:
+            found.append((peak, labels == k))
+    return [region for _, region in sorted(found, key=lambda f: -f[0])[:limit]]
 
 
-def kind_of(alpha: Float32, like_background: Bool, weight: Float32) -> Kind:
-    """Kind of a region from its pixels [P]: the object's expected coverage and whether background is seen.
+def find_regions(
+    anomaly: Float32, threshold: float, scene: Scene | None, width: int, height: int, limit: int = 50
+) -> tuple[Region, ...]:
+    """Regions of ``anomaly`` [H, W], see :func:`regions_of`, in pixels of a picture of ``width`` by ``height``.
 
-    missing: background shows where the object should be; burr: object where background should be; else a stain.
+    Args:
+        anomaly: anomaly map.
+        threshold: least peak.
+        scene: what their kinds are judged from; None where background cannot be told: then they have none.
+        width, height: of the photo, pixels.
+        limit: at most so many regions.
     """
-    total = float(weight.sum())
-    gone = float(weight[(alpha > 0.5) & like_background].sum()) / total
-    extra = float(weight[(alpha < 0.5) & ~like_background].sum()) / total
-    if max(gone, extra) < _SHARE:
-        return "stain"
-    return "missing" if gone >= extra else "burr"
+    along_x, along_y = width / anomaly.shape[1], height / anomaly.shape[0]
+    found = []
+    for inside in regions_of(anomaly, threshold, limit):
+        ys, xs = np.nonzero(inside)
+        box = (
+            int(np.floor(xs.min() * along_x)),
+            int(np.floor(ys.min() * along_y)),
+            min(width, int(np.ceil((xs.max() + 1) * along_x))),
+            min(height, int(np.ceil((ys.max() + 1) * along_y))),
+        )
+        area = max(1, round(len(xs) * along_x * along_y))
+        kind = None if scene is None else kind_of(scene, inside)
+        found.append(Region(box, area, float(anomaly[inside].max()), kind))
+    return tuple(found)

@@ -20,6 +20,7 @@ from paad.compare.comparison import (
     learn_expectation,
     shows_background,
 )
+from paad.compare.kinds import Scene
 from paad.compare.regions import find_regions
 from paad.compare.specimen import GoodSurface
 from paad.compare.surface import on_surface, surface_of
@@ -236,10 +237,9 @@ class Paad(Detector):
         regions: tuple[Region, ...] = ()
         if threshold is not None and is_defect:
             ground: Bool | None = shows_background(learned.field, compared)
-            if ground is not None:
-                ground = enlarged(ground.astype(np.float32), width, height) > 0.5
-            least = min(threshold, 0.999 * float(full.max()))  # enlarging can lower a peak
-            regions = find_regions(full, least, enlarged(compared.alpha, width, height), ground)
+            shown = compared.query.image, compared.reference, compared.alpha
+            scene = None if ground is None else Scene(*shown, ground, anomaly)
+            regions = find_regions(anomaly, threshold, scene, width, height)
         return Prediction(
             score=score,
             map=full.astype(np.float32),
