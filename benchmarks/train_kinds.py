@@ -13,11 +13,10 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
 from train_comparator import load
 
 from paad.compare.comparator import comparator_channels, trained_comparator
-from paad.compare.kinds import KINDS, Scene, measures
+from paad.compare.kinds import KINDS, Scene, measures, plain_kind, standings
 from paad.compare.regions import regions_of
 from paad.data.files import whole_file
 
@@ -37,17 +36,20 @@ def main() -> None:
     values = np.stack([r[2] for r in rows])
     guess = np.zeros(len(rows), int)
     for left_out in np.unique(group):
-        weight, bias = fitted(values[group != left_out], kind[group != left_out], args.strength)
-        guess[group == left_out] = (values[group == left_out] @ weight.T + bias).argmax(axis=1)
+        trained = fitted(values[group != left_out], kind[group != left_out], args.strength)
+        far = standings(values[group == left_out], trained["mean"], trained["scale"])
+        guess[group == left_out] = (far @ trained["weight"].T + trained["bias"]).argmax(axis=1)
+    for i, row in enumerate(values):
+        plain = plain_kind(row)
+        guess[i] = guess[i] if plain is None else KINDS.index(plain)
     print(
         f"{len(rows)} detected defects, {100.0 * (guess == kind).mean():.1f} % of kinds right, each assembly left out"
     )
     for true in range(len(KINDS)):
         found = ", ".join(f"{KINDS[g]} {int(((kind == true) & (guess == g)).sum())}" for g in range(len(KINDS)))
         print(f"  {KINDS[true]}: {found}")
-    weight, bias = fitted(values, kind, args.strength)
     with whole_file(args.out) as temporary:
-        save_file({"weight": weight, "bias": bias}, str(temporary))
+        save_file(fitted(values, kind, args.strength), str(temporary))
 
 
 def detected(file: Path) -> list[tuple[str, np.ndarray]]:
@@ -70,12 +72,11 @@ def detected(file: Path) -> list[tuple[str, np.ndarray]]:
     return out
 
 
-def fitted(values: np.ndarray, kind: np.ndarray, strength: float) -> tuple[np.ndarray, np.ndarray]:
-    """Weights [3, F] and biases [3] for plain measures."""
-    scaler = StandardScaler().fit(values)
-    model = LogisticRegression(C=strength, max_iter=5000).fit(scaler.transform(values), kind)
-    weight = model.coef_ / scaler.scale_
-    return np.ascontiguousarray(weight), model.intercept_ - weight @ scaler.mean_
+def fitted(values: np.ndarray, kind: np.ndarray, strength: float) -> dict[str, np.ndarray]:
+    """Weights [3, F] and biases [3] for standings, and what those are measured by."""
+    mean, scale = values.mean(axis=0), values.std(axis=0).clip(1e-6)
+    model = LogisticRegression(C=strength, max_iter=5000).fit(standings(values, mean, scale), kind)
+    return {"weight": np.ascontiguousarray(model.coef_), "bias": model.intercept_, "mean": mean, "scale": scale}
 
 
 if __name__ == "__main__":
