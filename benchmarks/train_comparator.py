@@ -17,7 +17,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -217,6 +217,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--validate", type=int, default=0, help="files to leave out and to report (default: 0)")
     parser.add_argument("--report", type=Path, nargs="*", default=[], help="more files to report")
+    parser.add_argument("--start", type=Path, help="weights to go on from")
+    parser.add_argument("--rate", type=float, default=3e-3, help="largest learning rate (default: 0.003)")
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--width", type=int, default=16)
     parser.add_argument("--seed", type=int, default=0)
@@ -227,8 +229,10 @@ def main() -> None:
     reported = {file.stem: load(file) for file in [*args.data[: args.validate], *args.report]}
     assemblies = [load(file) for file in args.data[args.validate :]]
     network = Network(args.width)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3, weight_decay=1e-4)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=args.steps, pct_start=0.1)
+    if args.start is not None:
+        network.load_state_dict(load_file(str(args.start)))
+    optimizer = torch.optim.AdamW(network.parameters(), lr=args.rate, weight_decay=1e-4)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, args.rate, total_steps=args.steps, pct_start=0.1)
     begin, losses = time.time(), []
     for step in range(1, args.steps + 1):
         pairs = assemblies[int(rng.integers(len(assemblies)))]
