@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from paad.compare.comparator import comparator_channels, object_window, trained_comparator
 from paad.compare.expected import ExpectedResidual, expectation_features, fit_expected
 from paad.compare.residual import residual_maps
+from paad.compare.surroundings import surroundings_of
 from paad.fields.field import Field
 from paad.pose.query import QueryImage
 from paad.pose.refine import Alignment
@@ -27,7 +28,8 @@ class Comparison:
 
     Attributes:
         query: at the compared resolution [H, W].
-        reference: the field at the query's pose and brightness, RGB [H, W, 3].
+        reference: the field at the query's pose and brightness, RGB [H, W, 3]; over its own background, or over what
+            surrounds the object in a photo that came without a mask.
         alpha, depth: the field's coverage and depth [H, W], as it draws them.
         cam_from_world: the pose [4, 4].
         residuals: [S, H, W], see :func:`paad.compare.residual.residual_maps`.
@@ -72,6 +74,10 @@ def compare(field: Field, remembered: Float32, query: QueryImage, found: Alignme
     ground = (1.0 - alpha)[..., None] * field.background
     reference = ((colour - ground) * found.gain + ground).astype(np.float32)
     features = expectation_features(field, remembered, found.cam_from_world, level.camera, reference, alpha)
+    if level.photo is not None:
+        behind = (1.0 - alpha)[..., None] * surroundings_of(level.photo, alpha)
+        reference = ((colour - ground) * found.gain + behind).astype(np.float32)
+        level = replace(level, image=level.photo)
     residuals = residual_maps(level.image, reference)
     return Comparison(level, reference, alpha, depth, found.cam_from_world, residuals, features)
 
@@ -106,8 +112,10 @@ def shows_background(field: Field, compared: Comparison) -> Bool | None:
     """Where the query shows the field's background [H, W]; None in open scenes, which have none."""
     if not field.bounded:
         return None
-    near: Bool = np.abs(compared.query.image - field.background).max(axis=2) < _LIKE_BACKGROUND
-    if compared.query.mask is not None:
+    photo = compared.query.photo
+    ground = field.background if photo is None else surroundings_of(photo, compared.alpha)
+    near: Bool = np.abs(compared.query.image - ground).max(axis=2) < _LIKE_BACKGROUND
+    if photo is None and compared.query.mask is not None:
         near |= compared.query.mask < 0.5
     return near
 

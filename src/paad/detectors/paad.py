@@ -119,20 +119,24 @@ class Paad(Detector):
         sample = fitted[:: max(1, len(fitted) // _REMEMBERED_VIEWS)]
         targets = targets_of(sample, field.background, box, field.cut_out, "none", self.config.max_side)
         remembered = remembered_as_stored(remembered_residuals(field, [t.to(self.device) for t in targets]))
-        expectation, calibration, good_surface = self._calibrate(field, guide, remembered, held_out or fitted)
+        masked = field.cut_out and getattr(views, "mask_source", "alpha") == "alpha"  # so will be photos to inspect
+        expectation, calibration, good_surface = self._calibrate(field, guide, remembered, held_out or fitted, masked)
         quality = measure_quality(field, held_out)
         log.seconds = time.perf_counter() - began
         self._learned = Learned(field, guide, expectation, calibration, good_surface, quality, log)
         return self
 
     def _calibrate(
-        self, field: Field, guide: Guide, remembered: Float32, views: Sequence[PosedView]
+        self, field: Field, guide: Guide, remembered: Float32, views: Sequence[PosedView], masked: bool
     ) -> tuple[Expectation, Calibration, GoodSurface]:
-        """The expected residual, the scores of good views and what they show on the surface; each view is a query."""
+        """The expected residual, the scores of good views and what they show on the surface; each view is a query.
+
+        ``masked``: whether they are cut out by their masks, as photos are that bring one.
+        """
         good = []
         for view in views:
             image = view.image.astype(np.float32) / np.float32(255.0)
-            alpha = view.mask if field.cut_out else None
+            alpha = view.mask if masked else None
             query = prepare_query(image, alpha, view.camera, field.background, field.bounded)
             try:
                 found = search(field, guide, query, PoseConfig())[0]
@@ -140,6 +144,8 @@ class Paad(Detector):
                 continue
             if rotation_error_deg(found.cam_from_world, view.cam_from_world) < _SAME_POSE_DEG:
                 good.append(compare(field, remembered, query, found, self._longest(field)))
+        if not good and field.cut_out and not masked:
+            return self._calibrate(field, guide, remembered, views, True)  # then photos that bring masks can be judged
         if not good:
             raise DataError(
                 f"none of {len(views)} views kept aside was found again by the fitted field; "
@@ -210,22 +216,26 @@ class Paad(Detector):
         tried: list[tuple[QueryImage, Alignment]] = []
         failure = PoseError("no camera was tried")
         for camera in cameras_of_photo(self.field.camera, rgb.shape[1], rgb.shape[0]):
-            query = self._query(rgb, alpha, camera)
-            try:
-                tried.append((query, search(self.field, self.learned.guide, query, PoseConfig())[0]))
-            except PoseError as error:
-                failure = error
+            for query in self._queries(rgb, alpha, camera):
+                try:
+                    tried.append((query, search(self.field, self.learned.guide, query, PoseConfig())[0]))
+                except PoseError as error:
+                    failure = error
         if not tried:
             raise failure
         return min(tried, key=lambda t: t[1].cost)
 
-    def _query(self, rgb: Float32, alpha: Float32 | None, camera: Camera) -> QueryImage:
-        """The photo no larger than the training views, its object told from its surroundings."""
+    def _queries(self, rgb: Float32, alpha: Float32 | None, camera: Camera) -> list[QueryImage]:
+        """The photo no larger than the training views, its object told from its surroundings.
+
+        Where that is doubtful, also the photo as it is: a window cut out of a picture may hold little but the object.
+        """
         longest = max(self.field.camera.width, self.field.camera.height)
         if max(camera.width, camera.height) > longest:
             camera = camera.scaled(longest / max(camera.width, camera.height))
         small = None if alpha is None else _reduced(alpha, camera)
-        return prepare_query(_reduced(rgb, camera), small, camera, self.field.background, self.field.bounded)
+        query = prepare_query(_reduced(rgb, camera), small, camera, self.field.background, self.field.bounded)
+        return [query] if query.photo is None else [query, QueryImage(query.photo, None, camera)]
 
     def _judge(self, compared: Comparison, threshold: float | None, width: int, height: int) -> Prediction:
         """Score, verdict, and the map and reference at the photo's own size."""

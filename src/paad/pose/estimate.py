@@ -80,7 +80,7 @@ def search(field: Field, guide: Guide, query: QueryImage, config: PoseConfig) ->
 
 
 def starting_poses(field: Field, guide: Guide, query: QueryImage, config: PoseConfig) -> list[Float64]:
-    """Poses to start from, best first: by the silhouette where there is one, else by landmarks.
+    """Poses to start from: by the silhouette where there is one; by landmarks where there is none, or a doubtful one.
 
     Raises:
         PoseError: the photo shows nothing that could be the object.
@@ -90,7 +90,7 @@ def starting_poses(field: Field, guide: Guide, query: QueryImage, config: PoseCo
         described = describe(query.image, query.mask, query.camera)
         guesses = match(described.rings, guide.templates.rings, config.hypotheses)
         out += [pose_of_hypothesis(g, described, guide.templates, field.centre) for g in guesses]
-    elif guide.landmarks is not None:
+    if guide.landmarks is not None and (not out or query.photo is not None):
         out += poses_from_landmarks(guide.landmarks, query)
     if not out:
         raise PoseError("nothing in the photo looks like the object that was learned")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from paad.data.masks import estimate_mask
+from paad.data.masks import cut_out, estimate_mask
 from paad.fields.framing import composite
 from paad.geometry.camera import Camera
 from paad.types import Float32
@@ -24,11 +24,14 @@ class QueryImage:
         image: RGB float32 [H, W, 3] over the field's background (where the object is told from it).
         mask: float32 [H, W], the object; None where nothing tells it from its surroundings.
         camera: the assumed intrinsics of ``image``.
+        photo: RGB [H, W, 3] as it was taken, where the object had to be told from its surroundings without a mask of
+            the photo's own; None where they are plain and the field's, or unknown.
     """
 
     image: Float32
     mask: Float32 | None
     camera: Camera
+    photo: Float32 | None = None
 
     def resized(self, width: int, height: int) -> QueryImage:
         """The same photo at another size."""
@@ -38,7 +41,8 @@ class QueryImage:
         how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
         mask = None if self.mask is None else cv2.resize(self.mask, (width, height), interpolation=how)
         image = cv2.resize(self.image, (width, height), interpolation=how)
-        return QueryImage(image, mask, self.camera.resized(width, height))
+        photo = None if self.photo is None else cv2.resize(self.photo, (width, height), interpolation=how)
+        return QueryImage(image, mask, self.camera.resized(width, height), photo)
 
     def scaled(self, factor: float) -> QueryImage:
         """The same photo at ``factor`` times the resolution."""
@@ -82,9 +86,11 @@ def prepare_query(
         return QueryImage(image, None, camera)
     if alpha is not None:
         return QueryImage(composite(image, alpha, background), alpha, camera)
-    estimate = estimate_mask(np.clip(image * 255.0 + 0.5, 0, 255).astype(np.uint8))
-    if estimate.confidence < _PLAIN_ENOUGH:
-        return QueryImage(image, None, camera)
-    if np.abs(estimate.background - background).max() > _SAME_BACKGROUND:
-        image = composite(image, estimate.mask, background)
-    return QueryImage(image, estimate.mask, camera)
+    bytes_ = np.clip(image * 255.0 + 0.5, 0, 255).astype(np.uint8)
+    estimate = estimate_mask(bytes_)
+    if np.abs(estimate.background - background).max() <= _SAME_BACKGROUND:
+        return QueryImage(image, estimate.mask if estimate.confidence >= _PLAIN_ENOUGH else None, camera)
+    mask = cut_out(bytes_)
+    if not mask.any():
+        return QueryImage(image, None, camera, image)
+    return QueryImage(composite(image, mask, background), mask, camera, image)
