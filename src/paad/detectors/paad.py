@@ -33,7 +33,7 @@ from paad.fields.config import FieldConfig
 from paad.fields.field import Field
 from paad.geometry.camera import Camera
 from paad.geometry.se3 import rotation_error_deg
-from paad.pose.estimate import Guide, PoseConfig, search
+from paad.pose.estimate import THOROUGH, Guide, PoseConfig, search
 from paad.pose.landmarks import find_landmarks
 from paad.pose.query import QueryImage, cameras_of_photo, prepare_query
 from paad.pose.refine import Alignment
@@ -44,6 +44,8 @@ _COST_LIMIT = 0.09
 """Squared colour difference that counts as no likeness at all; a pose's cost is the mean of such, truncated."""
 _LEAST_QUALITY = 0.62
 """Least pose quality at which a verdict is given: good and defective views reach 0.9, other objects 0.1 to 0.4."""
+_DOUBTFUL_QUALITY = 0.8
+"""Below this the pose is searched for once more, thoroughly."""
 _SAME_POSE_DEG = 5.0
 _REMEMBERED_VIEWS = 120
 _LANDMARK_VIEWS = 24
@@ -185,7 +187,7 @@ class Paad(Detector):
         except PoseError as error:
             return _unknown(height, width, str(error), began, 0.0)
         posed = time.perf_counter()
-        quality = max(0.0, 1.0 - found.cost / _COST_LIMIT)
+        quality = _quality(found.cost)
         if quality < _LEAST_QUALITY:
             message = "no camera position explains the photo: another object, or one changed beyond recognition"
             return _unknown(height, width, message, began, quality)
@@ -213,14 +215,18 @@ class Paad(Detector):
         Raises:
             PoseError: no pose with any of them.
         """
+        cameras = cameras_of_photo(self.field.camera, rgb.shape[1], rgb.shape[0])
+        queries = [query for camera in cameras for query in self._queries(rgb, alpha, camera)]
         tried: list[tuple[QueryImage, Alignment]] = []
         failure = PoseError("no camera was tried")
-        for camera in cameras_of_photo(self.field.camera, rgb.shape[1], rgb.shape[0]):
-            for query in self._queries(rgb, alpha, camera):
+        for config in (PoseConfig(), THOROUGH):
+            for query in queries:
                 try:
-                    tried.append((query, search(self.field, self.learned.guide, query, PoseConfig())[0]))
+                    tried.append((query, search(self.field, self.learned.guide, query, config)[0]))
                 except PoseError as error:
                     failure = error
+            if tried and _quality(min(found.cost for _, found in tried)) > _DOUBTFUL_QUALITY:
+                break
         if not tried:
             raise failure
         return min(tried, key=lambda t: t[1].cost)
@@ -300,6 +306,10 @@ class Paad(Detector):
         out = cls(device=device, **manifest["config"])
         out._learned = unpack(tensors, manifest, out.device)
         return out
+
+
+def _quality(cost: float) -> float:
+    return max(0.0, 1.0 - cost / _COST_LIMIT)
 
 
 def _reduced(picture: Float32, camera: Camera) -> Float32:
