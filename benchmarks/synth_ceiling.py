@@ -3,7 +3,8 @@
 DATA is a ``sim`` data set of ``paad synth`` (toys by name). Each test photo is compared with the good toy rendered anew
 at the photo's true pose with many light paths, both blurred by 1 or 2.2 pixels, without any learning. This is what the
 plainest score reaches with a perfect reference; a score that weighs noise or several scales can pass it. What is
-missing to 100 percent is noise of the photos, and changes that masks mark but that can hardly be seen.
+missing to 100 percent is noise of the photos, and changes that masks mark but that can hardly be seen. ``--features``
+also scores the same pairs as SplatPose does (feature maps and RGB at 224 px): what its score makes of a perfect field.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+import paad
+from paad.compare.feature_maps import FeatureNetwork, FeatureScore, compare_features
 from paad.compare.residual import SCALES_PX, residual_maps
 from paad.data.images import load_image
 from paad.geometry.conventions import cam_from_world_of_opengl
@@ -35,27 +38,31 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--objects", nargs="+")
     parser.add_argument("--samples", type=int, default=400)
+    parser.add_argument("--features", action="store_true")
     args = parser.parse_args()
+    net = paad.create("splatpose", device="cpu").net if args.features else None
     names = args.objects or sorted(p.parent.name for p in args.data.glob("*/manifest.json"))
     for name in names:
-        print(f"{name}: {_ceiling(args.data / name, args.samples)}", flush=True)
+        print(f"{name}: {_ceiling(args.data / name, args.samples, net)}", flush=True)
 
 
-def _ceiling(folder: Path, samples: int) -> str:
+def _ceiling(folder: Path, samples: int, net: FeatureNetwork | None) -> str:
     manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
     profile = replace(profile_of(manifest["profile"]["name"]), samples=samples)
     job = Job(Path("unused"), profile, "sim", 0, variant=chosen_variant("auto"))
     scene = good_scene(job, manifest["source"], None)
     tests = [record for record in manifest["images"] if record["file"].startswith("test")]
     labels, kinds = np.array([r["label"] != "good" for r in tests]), np.array([r["label"] for r in tests])
-    residuals, masks = [], []
+    residuals, masks, featured = [], [], []
     for record in tests:
         pose = cam_from_world_of_opengl(np.array(record["world_from_cam_opengl"]))
         reference = take_picture(job, scene, View(0, pose), 123).astype(np.float32) / 255.0
         photo = load_image(folder / record["file"])[..., :3].astype(np.float32) / 255.0
         residuals.append(residual_maps(photo, reference))
-        found = record["label"] != "good"
-        masks.append(load_image(folder / record["mask"])[..., 0] > 127 if found else np.zeros(photo.shape[:2], bool))
+        if net is not None:
+            featured.append(compare_features(net, photo, reference, FeatureScore()))
+        bad = record["label"] != "good"
+        masks.append(load_image(folder / record["mask"])[..., 0] > 127 if bad else np.zeros(photo.shape[:2], bool))
     lines = []
     for k, scale in enumerate(SCALES_PX):
         pixels = PixelEvaluator()
@@ -71,6 +78,12 @@ def _ceiling(folder: Path, samples: int) -> str:
             f"blur {scale} px: image AUROC {100.0 * auroc(scores, labels):.1f} ({by_kind}), "
             f"pixel AUROC {100.0 * figures.auroc:.2f}, AP {100.0 * figures.ap:.1f}"
         )
+    if featured:
+        pixels = PixelEvaluator()
+        for (_, found), mask in zip(featured, masks, strict=True):
+            pixels.update(found, mask)
+        image = auroc(np.array([score for score, _ in featured]), labels)
+        lines.append(f"SplatPose's score: image AUROC {100.0 * image:.1f}, pixel {100.0 * pixels.compute().auroc:.2f}")
     noise = np.mean([np.sqrt((r[0] ** 2).mean()) for r, d in zip(residuals, labels, strict=True) if not d])
     hidden = np.concatenate([r[0][m] for r, m in zip(residuals, masks, strict=True)]) < INVISIBLE
     lines.append(
