@@ -53,16 +53,13 @@ def _pack_splats(splats: Splats) -> Tensors:
     halves = {"quats": splats.quats, "log_scales": splats.log_scales, "logit_opacities": splats.logit_opacities}
     tensors: Tensors = {f"gaussians.{name}": array.astype(np.float16) for name, array in halves.items()}
     tensors |= {"gaussians.means": means, "gaussians.box": box}
-    return tensors | {
-        "gaussians.base": splats.sh[:, 0].astype(np.float16),
-        "gaussians.rest": view_dependent,
-        "gaussians.rest_top": top,
-    }
+    tensors |= {"gaussians.base": splats.sh[:, 0].astype(np.float16), "gaussians.rest_top": top}
+    return tensors | squeezed("gaussians.rest", view_dependent)
 
 
 def _splats(tensors: Tensors) -> Splats:
     base = tensors["gaussians.base"].astype(np.float32)[:, None]
-    rest = of_bytes(tensors["gaussians.rest"], tensors["gaussians.rest_top"])
+    rest = of_bytes(unsqueezed("gaussians.rest", tensors, np.int8), tensors["gaussians.rest_top"])
     halves = {k: tensors[f"gaussians.{k}"].astype(np.float32) for k in ("quats", "log_scales", "logit_opacities")}
     means = of_places(tensors["gaussians.means"], tensors["gaussians.box"])
     return Splats(means=means, sh=np.concatenate([base, rest], axis=1), **halves)
