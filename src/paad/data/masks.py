@@ -31,11 +31,13 @@ class MaskEstimate:
         mask: float32 [H, W] in [0, 1], 1 on the object.
         confidence: in [0, 1]; below 0.5 the background is not plain enough to be trusted.
         background: RGB [3] in [0, 1], the median of the border.
+        spread: standard deviation of the border in its most varied channel, in [0, 1].
     """
 
     mask: Float32
     confidence: float
     background: Float32
+    spread: float
 
 
 def read_mask(path: Path) -> UInt8:
@@ -95,8 +97,8 @@ def estimate_mask(image: UInt8) -> MaskEstimate:
         found = _without_specks(found, far > 2.0 * _SIGMAS, mask.size)
         mask[box] = _soft_edge(found, far)
         confidence = _confidence(found, far, noise) * _ramp(plain, 0.5, 0.85) * _plausible_area(mask)
-    background = np.median(_border(image), axis=0).astype(np.float32) / np.float32(255.0)
-    return MaskEstimate(mask, confidence, background)
+    border = _border(image).astype(np.float32) / np.float32(255.0)
+    return MaskEstimate(mask, confidence, np.median(border, axis=0), float(border.std(axis=0).max()))
 
 
 def cut_out(image: UInt8) -> Float32:

@@ -14,6 +14,8 @@ from paad.types import Float32
 
 _PLAIN_ENOUGH = 0.5
 _SAME_BACKGROUND = 0.04
+_PLAIN_SPREAD = 4.0 / 255.0
+"""Of the border: paper and painted walls stay below, tables and their grain above."""
 
 
 @dataclass(frozen=True)
@@ -88,8 +90,11 @@ def prepare_query(
         return QueryImage(composite(image, alpha, background), alpha, camera)
     bytes_ = np.clip(image * 255.0 + 0.5, 0, 255).astype(np.uint8)
     estimate = estimate_mask(bytes_)
+    plain = estimate.confidence >= _PLAIN_ENOUGH
     if np.abs(estimate.background - background).max() <= _SAME_BACKGROUND:
-        return QueryImage(image, estimate.mask if estimate.confidence >= _PLAIN_ENOUGH else None, camera)
+        return QueryImage(image, estimate.mask if plain else None, camera)
+    if plain and estimate.spread < _PLAIN_SPREAD:
+        return QueryImage(composite(image, estimate.mask, background), estimate.mask, camera)
     mask = cut_out(bytes_)
     if not mask.any():
         return QueryImage(image, None, camera, image)
