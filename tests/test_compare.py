@@ -16,7 +16,7 @@ from paad.compare.comparator import (
 )
 from paad.compare.expected import fit_expected
 from paad.compare.kernels_convolve import LEAK, convolve
-from paad.compare.kinds import MEASURES, Scene, measures
+from paad.compare.kinds import MEASURES, Scene, measures, plain_kind
 from paad.compare.regions import find_regions
 from paad.compare.residual import residual_maps
 from paad.errors import UsageError
@@ -132,6 +132,16 @@ def test_measures_of_a_region_by_hand() -> None:
     inside[:] = False
     inside[places["stain"]] = True
     assert dict(zip(MEASURES, measures(scene, inside), strict=True))["their agreement"] > 0.9
+
+
+def test_another_hue_on_the_object_is_paint_and_on_background_is_not() -> None:
+    values = np.zeros(len(MEASURES))
+    values[MEASURES.index("object in both")], values[MEASURES.index("another hue")] = 1.0, 0.5
+    assert plain_kind(values) == "stain"
+    values[MEASURES.index("another hue")] = 0.3
+    assert plain_kind(values) is None
+    values[:3], values[MEASURES.index("another hue")] = (0.1, 0.8, 0.1), 0.5
+    assert plain_kind(values) == "burr"
 
 
 def test_regions_of_a_larger_photo() -> None:

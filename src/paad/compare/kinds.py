@@ -30,6 +30,8 @@ MEASURES = (
 FILE = Path(__file__).with_name("kinds.safetensors")
 _AROUND_PX = 3
 _PLAIN_SHARE, _FAR = 0.4, 2.5
+_PAINTED = 0.4
+"""Another hue by more than this is paint: no part that is missing or sticks out changed it by more than 0.31."""
 _PALETTE_PX, _PALETTE_SHARE = 2000, 0.02
 
 
@@ -64,11 +66,11 @@ def kind_of(scene: Scene, inside: Bool) -> Kind:
 
 
 def plain_kind(found: Float64) -> Kind | None:
-    """The kind of a region whose :func:`measures` [16] say it by background alone; None: they do not."""
-    gone, extra = found[:2]
-    if max(gone, extra) < _PLAIN_SHARE:
-        return None
-    return "missing" if gone >= extra else "burr"
+    """The kind of a region whose :func:`measures` [16] say it by background or hue alone; None: they do not."""
+    gone, extra, both = found[:3]
+    if max(gone, extra) >= _PLAIN_SHARE:
+        return "missing" if gone >= extra else "burr"
+    return "stain" if both > 0.5 and found[MEASURES.index("another hue")] > _PAINTED else None
 
 
 def measures(scene: Scene, inside: Bool) -> Float64:
