@@ -24,9 +24,10 @@ from paad.compare.comparison import Comparison, compare
 from paad.data.files import whole_file
 from paad.data.objects import open_object
 from paad.detectors.base import float_image
-from paad.detectors.paad import Paad
+from paad.detectors.paad import SAME_POSE_DEG, Paad
 from paad.errors import PoseError
 from paad.fields.build import split_views
+from paad.geometry.se3 import rotation_error_deg
 from paad.pose.estimate import PoseConfig, search
 from paad.pose.query import prepare_query
 from paad.synth.dataset import generate
@@ -91,14 +92,19 @@ def arrays_of(folder: Path) -> dict[str, np.ndarray]:
 
     views = list(data.train)
     longest = max(field.camera.width, field.camera.height)
+    masked = field.cut_out and data.train.mask_source == "alpha"
     for i in split_views(len(views), detector.config.hold_out).held_out:
         view = views[i]
-        alpha = view.mask if field.cut_out else None
+        alpha = view.mask if masked else None
         query = prepare_query(
             view.image.astype(np.float32) / np.float32(255.0), alpha, view.camera, field.background, field.bounded
         )
-        found = search(field, learned.guide, query, PoseConfig())[0]
-        add(compare(field, learned.expectation.remembered, query, found, longest), None, 0)
+        try:
+            found = search(field, learned.guide, query, PoseConfig())[0]
+        except PoseError:
+            continue
+        if rotation_error_deg(found.cam_from_world, view.cam_from_world) < SAME_POSE_DEG:
+            add(compare(field, learned.expectation.remembered, query, found, longest), None, 0)
     for photo in data.test:
         image = photo.load_image()
         try:

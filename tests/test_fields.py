@@ -118,7 +118,7 @@ def test_the_fit_stops_when_watched_views_get_worse_and_goes_back() -> None:
     start = initial_gaussians(truth.means.numpy().astype(np.float64), np.full((len(truth), 3), 0.5), 0.05, long)
     seen, answers = [], iter([20.0, 25.0, 24.0, 23.0, 99.0])
 
-    def watch(gaussians: Gaussians) -> float:
+    def watch(gaussians: Gaussians, _moving_light: bool) -> float:
         seen.append(gaussians.means.clone())
         return next(answers)
 

@@ -8,13 +8,14 @@ import pytest
 from paad.errors import PoseError
 from paad.fields.field import Field
 from paad.geometry.camera import Camera
+from paad.geometry.depth import filled_depth
 from paad.geometry.se3 import rotation_error_deg, se3_exp, translation_error_relative
 from paad.pose.descriptors import ANGLES, describe, match
 from paad.pose.estimate import Guide, PoseConfig, search
 from paad.pose.kernels import normal_equations
 from paad.pose.landmarks import find_landmarks, poses_from_landmarks
 from paad.pose.query import QueryImage, cameras_of_photo, prepare_query
-from paad.pose.refine import align, brightness_gain, filled_depth
+from paad.pose.refine import align, brightness_gain
 from paad.pose.templates import render_templates, sphere_directions
 from paad.render.splats import Splats
 from toy import CAMERA, SIZE, photograph, pose_from, posed_views, toy_gaussians
@@ -160,10 +161,10 @@ def test_landmarks_give_poses_without_masks(field: Field) -> None:
     assert len(landmarks.xyz) > 200
     truth = views[4].cam_from_world
     image = views[4].image.astype(np.float32) / np.float32(255)
-    poses = poses_from_landmarks(landmarks, QueryImage(image, None, CAMERA))
+    poses = poses_from_landmarks(landmarks, QueryImage(image, None, CAMERA, np.ones(3, np.float32)))
     assert min(rotation_error_deg(p, truth) for p in poses) < 2.0
     noise = np.random.default_rng(0).random((SIZE, SIZE, 3)).astype(np.float32)
-    assert poses_from_landmarks(landmarks, QueryImage(noise, None, CAMERA)) == []
+    assert poses_from_landmarks(landmarks, QueryImage(noise, None, CAMERA, np.ones(3, np.float32))) == []
 
 
 def test_gain_ignores_a_stain() -> None:

@@ -15,6 +15,7 @@ from paad.compare.surroundings import surroundings_of
 from paad.fields.field import Field
 from paad.pose.query import QueryImage
 from paad.pose.refine import Alignment
+from paad.pose.settle import as_lit
 from paad.types import Bool, Float32, Float64
 
 _LIKE_BACKGROUND = 0.06
@@ -69,14 +70,15 @@ class Expectation:
 
 def compare(field: Field, remembered: Float32, query: QueryImage, found: Alignment, longest: int) -> Comparison:
     """Compare ``query`` with ``field`` at the pose ``found``; photos longer than ``longest`` pixels are reduced."""
+    field = field.over(query.background)
     level = query.scaled(min(1.0, longest / max(query.camera.width, query.camera.height)))
-    colour, alpha, depth = field.draw(found.cam_from_world, level.camera)
-    ground = (1.0 - alpha)[..., None] * field.background
-    reference = ((colour - ground) * found.gain + ground).astype(np.float32)
+    picture = field.draw(found.cam_from_world, level.camera)
+    alpha, depth = picture.alpha, picture.depth
+    own, beside = as_lit(field, level, picture, found.cam_from_world, found.gain), (1.0 - alpha)[..., None]
+    reference = (own + beside * field.background).astype(np.float32)
     features = expectation_features(field, remembered, found.cam_from_world, level.camera, reference, alpha)
     if level.photo is not None:
-        behind = (1.0 - alpha)[..., None] * surroundings_of(level.photo, alpha)
-        reference = ((colour - ground) * found.gain + behind).astype(np.float32)
+        reference = (own + beside * surroundings_of(level.photo, alpha)).astype(np.float32)
         level = replace(level, image=level.photo)
     residuals = residual_maps(level.image, reference)
     return Comparison(level, reference, alpha, depth, found.cam_from_world, residuals, features)
@@ -113,7 +115,7 @@ def shows_background(field: Field, compared: Comparison) -> Bool | None:
     if not field.bounded:
         return None
     photo = compared.query.photo
-    ground = field.background if photo is None else surroundings_of(photo, compared.alpha)
+    ground = compared.query.background if photo is None else surroundings_of(photo, compared.alpha)
     near: Bool = np.abs(compared.query.image - ground).max(axis=2) < _LIKE_BACKGROUND
     if photo is None and compared.query.mask is not None:
         near |= compared.query.mask < 0.5

@@ -10,6 +10,7 @@ import torch
 from paad.compare.expected import BASES
 from paad.compare.residual import SCALES_PX, residual_maps
 from paad.fields.field import Field
+from paad.fields.light import drawn_beside
 from paad.fields.targets import Target
 from paad.render import rasterize
 from paad.render.constants import SH_C0
@@ -65,8 +66,8 @@ def _missed(field: Field, target: Target) -> tuple[Float32, Float32]:
     """Each Gaussian's mean squared residual in a view [N, S], and the sum of its blending weights there [N]."""
     g = field.gaussians
     device = g.means.device
-    drawn = field.render(target.cam_from_world.cpu().numpy().astype(np.float64), target.camera)
-    off = residual_maps(target.colour.cpu().numpy(), drawn.colour.cpu().numpy())
+    photo, pose = target.colour.cpu().numpy(), target.cam_from_world.cpu().numpy().astype(np.float64)
+    off = residual_maps(photo, drawn_beside(field, photo, pose, target.camera).colour)
     weights = torch.ones(*off.shape[1:], 3, device=device)
     weights[..., : len(off)] = torch.from_numpy(np.moveaxis(off**2, 0, -1)).to(device)
     flat = torch.zeros(len(g), 1, 3, device=device, requires_grad=True)

@@ -44,9 +44,10 @@ _COST_LIMIT = 0.09
 """Squared colour difference that counts as no likeness at all; a pose's cost is the mean of such, truncated."""
 _LEAST_QUALITY = 0.62
 """Least pose quality at which a verdict is given: good and defective views reach 0.9, other objects 0.1 to 0.4."""
-_DOUBTFUL_QUALITY = 0.8
-"""Below this the pose is searched for once more, thoroughly."""
-_SAME_POSE_DEG = 5.0
+_DOUBTFUL_QUALITY, _DOUBTFUL_ON_TABLES = 0.8, 0.68
+"""Below this the pose is searched for once more, thoroughly; an object cut out of a table's picture looks worse."""
+SAME_POSE_DEG = 5.0
+"""A held-out view that is found farther from its pose than this tells nothing of what good views show."""
 _REMEMBERED_VIEWS = 120
 _LANDMARK_VIEWS = 24
 """Of an object that has silhouettes: landmarks are then needed only for photos whose object cannot be cut out."""
@@ -144,7 +145,7 @@ class Paad(Detector):
                 found = search(field, guide, query, PoseConfig())[0]
             except PoseError:
                 continue
-            if rotation_error_deg(found.cam_from_world, view.cam_from_world) < _SAME_POSE_DEG:
+            if rotation_error_deg(found.cam_from_world, view.cam_from_world) < SAME_POSE_DEG:
                 good.append(compare(field, remembered, query, found, self._longest(field)))
         if not good and field.cut_out and not masked:
             return self._calibrate(field, guide, remembered, views, True)  # then photos that bring masks can be judged
@@ -216,32 +217,34 @@ class Paad(Detector):
             PoseError: no pose with any of them.
         """
         cameras = cameras_of_photo(self.field.camera, rgb.shape[1], rgb.shape[0])
-        queries = [query for camera in cameras for query in self._queries(rgb, alpha, camera)]
+        queries = [self._query(rgb, alpha, camera) for camera in cameras]
+        # a window cut out of a picture may hold little but the object, and telling it from surroundings then fails
+        uncut = [QueryImage(q.photo, None, q.camera, q.background) for q in queries if q.photo is not None]
         tried: list[tuple[QueryImage, Alignment]] = []
         failure = PoseError("no camera was tried")
-        for config in (PoseConfig(), THOROUGH):
-            for query in queries:
+        for some, config, enough in (
+            (queries, PoseConfig(), _DOUBTFUL_ON_TABLES if uncut else _DOUBTFUL_QUALITY),
+            (queries, THOROUGH, _LEAST_QUALITY),
+            (uncut, PoseConfig(), _LEAST_QUALITY),
+        ):
+            for query in some:
                 try:
                     tried.append((query, search(self.field, self.learned.guide, query, config)[0]))
                 except PoseError as error:
                     failure = error
-            if tried and _quality(min(found.cost for _, found in tried)) > _DOUBTFUL_QUALITY:
+            if tried and _quality(min(found.cost for _, found in tried)) > enough:
                 break
         if not tried:
             raise failure
         return min(tried, key=lambda t: t[1].cost)
 
-    def _queries(self, rgb: Float32, alpha: Float32 | None, camera: Camera) -> list[QueryImage]:
-        """The photo no larger than the training views, its object told from its surroundings.
-
-        Where that is doubtful, also the photo as it is: a window cut out of a picture may hold little but the object.
-        """
+    def _query(self, rgb: Float32, alpha: Float32 | None, camera: Camera) -> QueryImage:
+        """The photo no larger than the training views, its object told from its surroundings."""
         longest = max(self.field.camera.width, self.field.camera.height)
         if max(camera.width, camera.height) > longest:
             camera = camera.scaled(longest / max(camera.width, camera.height))
         small = None if alpha is None else _reduced(alpha, camera)
-        query = prepare_query(_reduced(rgb, camera), small, camera, self.field.background, self.field.bounded)
-        return [query] if query.photo is None else [query, QueryImage(query.photo, None, camera)]
+        return prepare_query(_reduced(rgb, camera), small, camera, self.field.background, self.field.bounded)
 
     def _judge(self, compared: Comparison, threshold: float | None, width: int, height: int) -> Prediction:
         """Score, verdict, and the map and reference at the photo's own size."""

@@ -89,6 +89,7 @@ def pack(learned: Learned) -> tuple[Tensors, dict[str, Any]]:
             "bounded": field.bounded,
             "cut_out": field.cut_out,
             "distance": field.distance,
+            "moving_light": field.moving_light,
         },
         "camera": asdict(field.camera),
         "expected": learned.expectation.expected.weights.tolist(),
@@ -124,6 +125,7 @@ def unpack(tensors: Tensors, manifest: dict[str, Any], device: str) -> Learned:
         about["distance"],
         tensors["directions"],
         device,
+        about.get("moving_light", False),
     )
     templates = landmarks = None
     if "templates.rings" in tensors:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -52,6 +52,8 @@ def posed_query(image: NDArray[Any], trained: Camera, background: Float32, bound
     rgb, alpha = float_image(image)
     camera = cameras_of_photo(trained, rgb.shape[1], rgb.shape[0])[0]
     query = prepare_query(rgb, alpha, camera, background, bounded)
+    if query.background is not background:
+        query = replace(query, image=composite(query.image, query.mask, background), background=background)
     longest = max(trained.width, trained.height)
     largest = max(camera.width, camera.height)
     return query.scaled(longest / largest) if largest > longest else query

@@ -12,8 +12,9 @@ from paad.errors import DataError
 from paad.fields.carve import carve
 from paad.fields.config import FieldConfig, FitLog, Quality
 from paad.fields.field import Field
-from paad.fields.fit import initial_gaussians, optimize
+from paad.fields.fit import initial_gaussians, optimize, under_light_of
 from paad.fields.framing import composite
+from paad.fields.light import drawn_beside
 from paad.fields.open_scene import consistent_points
 from paad.fields.quality import psnr, ssim
 from paad.fields.targets import targets_of
@@ -121,10 +122,13 @@ def build_field(
     aside = [t.to(device) for t in aside]
     behind = torch.as_tensor(ground.background, device=device)
 
-    def watch(gaussians: Gaussians) -> float:
-        with torch.no_grad():
-            drawn = [render(gaussians, t.cam_from_world, t.camera, behind).colour for t in aside]
-        errors = [float(((a.clamp(0, 1) - t.colour) ** 2).mean()) for a, t in zip(drawn, aside, strict=True)]
+    def watch(gaussians: Gaussians, moving_light: bool) -> float:
+        errors = []
+        for t in aside:
+            with torch.no_grad():
+                out = render(gaussians, t.cam_from_world, t.camera, behind)
+            drawn = under_light_of(out, t, behind) if moving_light else out.colour
+            errors.append(float(((drawn.clamp(0, 1) - t.colour) ** 2).mean()))
         return float(np.mean([-10.0 * np.log10(max(e, 1e-12)) for e in errors]))
 
     gaussians, log = optimize(
@@ -145,6 +149,7 @@ def build_field(
         float(np.median(distances)),
         (eyes / distances[:, None]).astype(np.float32),
         device,
+        log.moving_light,
     )
     return field, log
 
@@ -164,9 +169,9 @@ def measure_quality(field: Field, views: Sequence[PosedView]) -> Quality | None:
     """How well ``field`` reproduces ``views`` that it was not fitted to, at their true poses; None without views."""
     rows = []
     for view in views:
-        colour = field.draw(view.cam_from_world, view.camera).colour
         photo = view.image.astype(np.float32) / np.float32(255.0)
         truth = composite(photo, view.mask, field.background) if field.cut_out else photo
+        colour = drawn_beside(field, truth, view.cam_from_world, view.camera).colour
         inside = np.ones(truth.shape[:2], np.bool_) if view.mask is None else view.mask > 0.5
         rows.append((psnr(colour, truth), psnr(colour, truth, inside), ssim(colour, truth)))
     return Quality(*(float(v) for v in np.mean(rows, axis=0))) if rows else None

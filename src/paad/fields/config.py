@@ -21,24 +21,29 @@ class FieldConfig:
     coarse_until: float = 0.25  # share of the schedule fitted at half the resolution
     squared: float = 2.0  # weight of the squared error beside the absolute one
     silhouette: float = 0.5  # weight of the absolute error of alpha where it is known
+    moving_light: bool | None = None  # whether the light differs from photo to photo; None finds out
     seed: int = 0  # order of the views and choice of the initial points
 
 
 @dataclass
 class FitLog:
     """What happened during a fit: seconds, steps done, number of Gaussians, and now and then the loss, and the PSNR
-    of the views that were watched."""
+    of the views that were watched; whether the light moves, and the share of the error that this explained."""
 
     seconds: float = 0.0
     steps: int = 0
     gaussians: int = 0
     losses: list[float] = field(default_factory=list)
     watched: list[float] = field(default_factory=list)
+    moving_light: bool = False
+    explained_by_light: float | None = None
 
 
 @dataclass(frozen=True)
 class Quality:
-    """Means over views that the fit has not seen: dB over the picture and over the object's pixels, and SSIM."""
+    """Means over views that the fit has not seen: dB over the picture and over the object's pixels, and SSIM.
+
+    Where the light moves, the field is put under each view's own first."""
 
     psnr: float
     psnr_object: float

@@ -32,6 +32,7 @@ class Field:
         camera: the training views' usual camera.
         distance: median distance of the training cameras from ``centre``, scene units.
         directions: float32 [V, 3], unit vectors from ``centre`` to the training cameras.
+        moving_light: whether the light differed from photo to photo, so that it has to be found for each.
         device: "cpu" draws with the CPU kernels and without torch, "cuda" with gsplat.
     """
 
@@ -47,6 +48,7 @@ class Field:
     distance: float
     directions: Float32
     device: str = "cpu"
+    moving_light: bool = False
 
     @cached_property
     def gaussians(self) -> Gaussians:
@@ -79,6 +81,10 @@ class Field:
         pose = torch.as_tensor(np.asarray(cam_from_world, np.float32), device=g.means.device)
         with torch.no_grad():
             return render(g, pose, camera, torch.as_tensor(self.background, device=g.means.device), backend=backend)
+
+    def over(self, background: Float32) -> Field:
+        """The same object before another plain background, RGB [3]."""
+        return self if np.array_equal(background, self.background) else replace(self, background=background)
 
     def decimated(self, count: int) -> Field:
         """A field of at most ``count`` Gaussians, enlarged to cover as much: for pictures of few pixels."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -12,11 +13,13 @@ from torch import Tensor
 from paad.errors import DataError
 from paad.fields.config import FieldConfig, FitLog
 from paad.fields.density import chosen_to_split, idle, split_longest
+from paad.fields.light import explained_by_light, light_maps
 from paad.fields.loss import colour_loss
 from paad.fields.optimize import GaussianAdam
 from paad.fields.targets import Target
-from paad.render import Gaussians, render
+from paad.render import Gaussians, Rendering, render
 from paad.render.gaussians import SH_BASES, concatenate
+from paad.render.splats import Picture
 from paad.types import Float32, Float64, Progress
 
 RATES = {
@@ -30,6 +33,9 @@ RATES = {
 
 
 _WATCH_EVERY = 250
+_LIGHT_VIEWS = 24
+MOVING_LIGHT = 0.3
+"""Share of the error that each photo's own light explains, from which on the light is taken to move."""
 
 
 def initial_gaussians(xyz: Float64, rgb: Float32, spacing: float | Float64, config: FieldConfig) -> Gaussians:
@@ -59,14 +65,51 @@ def initial_gaussians(xyz: Float64, rgb: Float32, spacing: float | Float64, conf
     )
 
 
-def view_loss(gaussians: Gaussians, target: Target, background: Tensor, config: FieldConfig) -> Tensor:
-    """Absolute and squared colour error, and the silhouette's where the target has a mask; a scalar."""
+def view_loss(
+    gaussians: Gaussians, target: Target, background: Tensor, config: FieldConfig, moving_light: bool = False
+) -> Tensor:
+    """Absolute and squared colour error, and the silhouette's where the target has a mask; a scalar.
+
+    With ``moving_light`` the rendering is put under the target's light before it is compared; that light counts as
+    known, no gradient passes through its estimate.
+    """
     out = render(gaussians, target.cam_from_world, target.camera, background)
-    loss = colour_loss(out.colour, target.colour, config.squared)
+    colour = under_light_of(out, target, background) if moving_light else out.colour
+    loss = colour_loss(colour, target.colour, config.squared)
     if target.mask is not None and config.silhouette > 0:
         known = target.mask >= 0
         loss = loss + config.silhouette * ((out.alpha - target.mask).abs() * known).mean()
     return loss
+
+
+def _as_picture(out: Rendering) -> Picture:
+    return Picture(*(t.detach().cpu().numpy() for t in out))
+
+
+def _pose_of(target: Target) -> Float64:
+    return target.cam_from_world.cpu().numpy().astype(np.float64)
+
+
+def under_light_of(out: Rendering, target: Target, background: Tensor) -> Tensor:
+    """The rendered colours [H, W, 3] under the target's light, see :mod:`paad.fields.light`; differentiable in them."""
+    maps = light_maps(_as_picture(out), target.colour.cpu().numpy(), target.camera, _pose_of(target))
+    if maps is None:
+        return out.colour
+    gain, offset = (torch.from_numpy(m).to(out.colour.device) for m in maps)
+    ground = (1.0 - out.alpha)[..., None] * background
+    return (out.colour - ground) * gain + offset + ground
+
+
+def _explained_by_light(gaussians: Gaussians, targets: Sequence[Target], background: Tensor) -> float:
+    """The median share of the object's error that each target's own light explains."""
+    shares = []
+    for target in targets[:: max(1, len(targets) // _LIGHT_VIEWS)]:
+        with torch.no_grad():
+            out = render(gaussians, target.cam_from_world, target.camera, background)
+        photo, ground = target.colour.cpu().numpy(), background.cpu().numpy()
+        shares.append(explained_by_light(_as_picture(out), photo, target.camera, _pose_of(target), ground))
+    known = [s for s in shares if s is not None]
+    return float(np.median(known)) if known else 0.0
 
 
 def optimize(
@@ -77,7 +120,7 @@ def optimize(
     box: tuple[Float64, Float64] | None,
     config: FieldConfig,
     progress: Progress | None = None,
-    watch: Callable[[Gaussians], float] | None = None,
+    watch: Callable[[Gaussians, bool], float] | None = None,
 ) -> tuple[Gaussians, FitLog]:
     """Fit ``start`` to ``targets``.
 
@@ -89,7 +132,8 @@ def optimize(
         box: corners [3], [3] outside of which Gaussians are pruned; None for open scenes.
         config: the schedule.
         progress: called as ``progress(step, steps, message)``.
-        watch: how good the Gaussians are on views that are not fitted (dB), asked in the second half of the schedule;
+        watch: how good the Gaussians are on views that are not fitted (dB), and whether their light moves, asked in the
+            second half of the schedule;
             the fit stops when two answers in a row are worse than the best, and goes back to that.
 
     Raises:
@@ -108,6 +152,7 @@ def optimize(
     order: list[int] = []
     best: tuple[float, Gaussians] | None = None
     worse = 0
+    moving = config.moving_light
     threads = torch.get_num_threads()
     if device.type == "cpu":
         torch.set_num_threads(1)
@@ -120,9 +165,17 @@ def optimize(
                     break
             if not order:
                 order = rng.permutation(len(targets)).tolist()
+            if moving is None and done >= config.coarse_until:
+                moving = False
+                if box is not None:
+                    log.explained_by_light = _explained_by_light(adam.gaussians.detached(), coarse, ground)
+                    moving = log.explained_by_light > MOVING_LIGHT
+            if moving and not log.moving_light:
+                log.moving_light = True
+                adam = GaussianAdam(_without_gloss(adam.gaussians.detached()), adam.rates)
             view = order.pop()
             target = (coarse if done < config.coarse_until else targets)[view]
-            loss = view_loss(adam.gaussians, target, ground, config)
+            loss = view_loss(adam.gaussians, target, ground, config, log.moving_light)
             loss.backward()  # type: ignore[no-untyped-call]
             pull += adam.gradient("means").norm(dim=1)
             adam.step(_rate_factors(done))
@@ -139,7 +192,7 @@ def optimize(
             log.steps = step + 1
             if watch and done > 0.5 and step % _WATCH_EVERY == 0:
                 now = adam.gaussians.detached()
-                value = watch(now)
+                value = watch(now, log.moving_light)
                 log.watched.append(round(value, 3))
                 worse = 0 if best is None or value > best[0] else worse + 1
                 if worse == 0:
@@ -152,6 +205,11 @@ def optimize(
     fitted = fitted[torch.nonzero(~idle(fitted, corners, limit, 1 / 255))[:, 0]]
     log.seconds, log.gaussians = time.perf_counter() - began, len(fitted)
     return fitted, log
+
+
+def _without_gloss(gaussians: Gaussians) -> Gaussians:
+    """Colours of degree 1 at most: under a light that moves, what shines from one side shines from another next."""
+    return replace(gaussians, sh=gaussians.sh[:, :4].contiguous())
 
 
 def _rate_factors(done: float) -> dict[str, float]:

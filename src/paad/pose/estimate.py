@@ -12,6 +12,7 @@ from paad.pose.descriptors import describe, match
 from paad.pose.landmarks import Landmarks, poses_from_landmarks
 from paad.pose.query import QueryImage
 from paad.pose.refine import Alignment, align
+from paad.pose.settle import needs_settling, settled
 from paad.pose.templates import Templates, pose_of_hypothesis
 from paad.types import Float64
 
@@ -39,6 +40,7 @@ class PoseConfig:
         Stage(420, 3, 1.0, 1),
         Stage(420, 4, 0.5, 1),
     )
+    settling_steps: int = 5  # of the last alignment, where the field does not look like the photo as it is
     gain_stiffness: float = 0.05  # how reluctantly brightness is corrected
 
 
@@ -71,6 +73,7 @@ def search(field: Field, guide: Guide, query: QueryImage, config: PoseConfig) ->
     """
     starts = starting_poses(field, guide, query, config)
     size = object_size_px(query, field)
+    field = field.over(query.background)
     sparse = field.decimated(_COARSE_GAUSSIANS)
     found: list[Alignment] = []
     for stage in config.stages:
@@ -82,6 +85,9 @@ def search(field: Field, guide: Guide, query: QueryImage, config: PoseConfig) ->
             raise PoseError("no camera position explains the photo: the search left the picture from every start")
         found = distinct(sorted(found, key=lambda a: a.cost), field)[: stage.kept]
         starts = [a.cam_from_world for a in found]
+    if needs_settling(field, query):
+        level = query.scaled(min(1.0, config.stages[-1].object_px / size))
+        found[0] = settled(field, level, found[0], config.settling_steps)
     return found
 
 

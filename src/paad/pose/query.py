@@ -23,9 +23,10 @@ class QueryImage:
     """A photo without a pose.
 
     Attributes:
-        image: RGB float32 [H, W, 3] over the field's background (where the object is told from it).
+        image: RGB float32 [H, W, 3] over ``background`` (where the object is told from it).
         mask: float32 [H, W], the object; None where nothing tells it from its surroundings.
         camera: the assumed intrinsics of ``image``.
+        background: RGB [3], what the field is to be drawn over, beside this photo.
         photo: RGB [H, W, 3] as it was taken, where the object had to be told from its surroundings without a mask of
             the photo's own; None where they are plain and the field's, or unknown.
     """
@@ -33,6 +34,7 @@ class QueryImage:
     image: Float32
     mask: Float32 | None
     camera: Camera
+    background: Float32
     photo: Float32 | None = None
 
     def resized(self, width: int, height: int) -> QueryImage:
@@ -44,7 +46,7 @@ class QueryImage:
         mask = None if self.mask is None else cv2.resize(self.mask, (width, height), interpolation=how)
         image = cv2.resize(self.image, (width, height), interpolation=how)
         photo = None if self.photo is None else cv2.resize(self.photo, (width, height), interpolation=how)
-        return QueryImage(image, mask, self.camera.resized(width, height), photo)
+        return QueryImage(image, mask, self.camera.resized(width, height), self.background, photo)
 
     def scaled(self, factor: float) -> QueryImage:
         """The same photo at ``factor`` times the resolution."""
@@ -75,7 +77,11 @@ def cameras_of_photo(trained: Camera, width: int, height: int) -> list[Camera]:
 def prepare_query(
     image: Float32, alpha: Float32 | None, camera: Camera, background: Float32, bounded: bool
 ) -> QueryImage:
-    """Tell the object from its surroundings and put it over the field's background.
+    """Tell the object from its surroundings.
+
+    With a mask of the photo's own, and on a table, it is put over the field's background. On plain paper of another
+    colour the photo stays as it is, since every pixel of the outline holds some of that colour, and the field is drawn
+    over the paper's.
 
     Args:
         image: RGB float32 [H, W, 3].
@@ -85,17 +91,17 @@ def prepare_query(
         bounded: whether the field is an object that was cut out; a field of a whole scene takes the photo as it is.
     """
     if not bounded:
-        return QueryImage(image, None, camera)
+        return QueryImage(image, None, camera, background)
     if alpha is not None:
-        return QueryImage(composite(image, alpha, background), alpha, camera)
+        return QueryImage(composite(image, alpha, background), alpha, camera, background)
     bytes_ = np.clip(image * 255.0 + 0.5, 0, 255).astype(np.uint8)
     estimate = estimate_mask(bytes_)
     plain = estimate.confidence >= _PLAIN_ENOUGH
     if np.abs(estimate.background - background).max() <= _SAME_BACKGROUND:
-        return QueryImage(image, estimate.mask if plain else None, camera)
+        return QueryImage(image, estimate.mask if plain else None, camera, background)
     if plain and estimate.spread < _PLAIN_SPREAD:
-        return QueryImage(composite(image, estimate.mask, background), estimate.mask, camera)
+        return QueryImage(image, estimate.mask, camera, estimate.background.astype(np.float32))
     mask = cut_out(bytes_)
     if not mask.any():
-        return QueryImage(image, None, camera, image)
-    return QueryImage(composite(image, mask, background), mask, camera, image)
+        return QueryImage(image, None, camera, background, image)
+    return QueryImage(composite(image, mask, background), mask, camera, background, image)

@@ -14,6 +14,8 @@ import numpy as np
 
 from paad.fields.field import Field
 from paad.fields.framing import box_window
+from paad.geometry.camera import Camera
+from paad.geometry.depth import filled_depth
 from paad.geometry.se3 import se3_exp
 from paad.pose.kernels import normal_equations
 from paad.pose.query import QueryImage
@@ -23,6 +25,7 @@ from paad.types import Float32, Float64
 _GAIN_RANGE = (0.4, 2.5)
 _LEAST_PIXELS = 12
 _LEAST_SCALE, _SCALE = 0.3, 4.0
+_DAMPING = 1e-3
 
 
 @dataclass(frozen=True)
@@ -32,16 +35,6 @@ class Alignment:
     cam_from_world: Float64
     cost: float
     gain: Float32
-
-
-def filled_depth(depth: Float32, alpha: Float32) -> Float32:
-    """Expected depth [H, W], carried 2 pixels beyond the silhouette; 0 where there is nothing near."""
-    total = cv2.blur(depth, (5, 5), borderType=cv2.BORDER_CONSTANT)
-    weight = cv2.blur(alpha, (5, 5), borderType=cv2.BORDER_CONSTANT)
-    # where the pixel itself is opaque its own depth counts, not its neighbours'
-    own = alpha > 0.5
-    out = np.where(own, depth / np.maximum(alpha, 1e-6), total / np.maximum(weight, 1e-6))
-    return np.where(own | (weight > 0.02), out, 0.0).astype(np.float32)
 
 
 def brightness_gain(render: Float32, query: Float32, alpha: Float32, background: Float32, stiffness: float) -> Float32:
@@ -80,7 +73,7 @@ def align(
     Stops when a step moves the object by less than ``tolerance_px`` pixels. Returns None where the field leaves the
     picture or the equations are singular: there is then no pose to be had from this start.
     """
-    pose, damping = np.asarray(start, np.float64), 1e-3
+    pose = np.asarray(start, np.float64)
     image = blurred(query.image, blur_px)
     best: Alignment | None = None
     for step in range(steps + 1):
@@ -101,37 +94,60 @@ def align(
             sharp = ((sharp - ground) * gain + ground).astype(np.float32)
             colour = blurred(sharp, blur_px)
         depth = filled_depth(distance, alpha)
-        off = np.sqrt(((seen - colour) ** 2).sum(axis=2))[depth > 0]
-        if off.size < _LEAST_PIXELS:
+        if (depth > 0).sum() < _LEAST_PIXELS:
             return best
-        scale = max(_LEAST_SCALE, _SCALE * float(np.median(off)))
-        with ONE_CALLER:
-            sums = normal_equations(
-                np.ascontiguousarray(colour, dtype=np.float32),
-                seen,
-                depth,
-                np.array([camera.fx, camera.fy], np.float32),
-                np.array([camera.cx, camera.cy], np.float32),
-                centre.astype(np.float32),
-                np.float32(scale),
-            )
         now = Alignment(pose, robust_cost(query, sharp, (x0, y0), field.background), gain)
         if best is None or now.cost < best.cost:
             best = now
         if step == steps:
             break
-        twist = _solve(sums, damping, float(centre[2]))
-        if twist is None:
+        stepped = gauss_newton_step(colour, seen, depth, camera, pose, field, _LEAST_SCALE)
+        if stepped is None:
             return best
-        about = np.eye(4)
-        about[:3, 3] = centre
-        back = np.eye(4)
-        back[:3, 3] = -centre
-        pose = about @ se3_exp(twist) @ back @ pose
-        moved = camera.fx / centre[2] * (field.radius * np.linalg.norm(twist[:3]) + np.linalg.norm(twist[3:]))
+        pose, moved = stepped
         if moved < tolerance_px:
             break
     return best
+
+
+def gauss_newton_step(
+    drawn: Float32,
+    seen: Float32,
+    depth: Float32,
+    camera: Camera,
+    cam_from_world: Float64,
+    field: Field,
+    least_scale: float,
+) -> tuple[Float64, float] | None:
+    """The next pose [4, 4] and by how many pixels it moves the object; None where the equations are singular.
+
+    Args:
+        drawn, seen: RGB [H, W, 3], rendered at ``cam_from_world`` and photographed.
+        depth: [H, W], distance along the optical axis; pixels of 0 do not count, and at least one must.
+        camera: intrinsics of both.
+        cam_from_world: the pose [4, 4].
+        field: whose centre the pose turns about.
+        least_scale: the least colour difference at which a pixel counts half; it is larger where most differ by more.
+    """
+    centre = cam_from_world[:3, :3] @ field.centre + cam_from_world[:3, 3]
+    off = np.sqrt(((seen - drawn) ** 2).sum(axis=2))[depth > 0]
+    with ONE_CALLER:
+        sums = normal_equations(
+            np.ascontiguousarray(drawn, dtype=np.float32),
+            np.ascontiguousarray(seen, dtype=np.float32),
+            depth,
+            np.array([camera.fx, camera.fy], np.float32),
+            np.array([camera.cx, camera.cy], np.float32),
+            centre.astype(np.float32),
+            np.float32(max(least_scale, _SCALE * float(np.median(off)))),
+        )
+    twist = _solve(sums, _DAMPING, float(centre[2]))
+    if twist is None:
+        return None
+    about, back = np.eye(4), np.eye(4)
+    about[:3, 3], back[:3, 3] = centre, -centre
+    moved = camera.fx / centre[2] * (field.radius * np.linalg.norm(twist[:3]) + np.linalg.norm(twist[3:]))
+    return about @ se3_exp(twist) @ back @ cam_from_world, float(moved)
 
 
 def blurred(image: Float32, sigma: float) -> Float32:

@@ -222,8 +222,7 @@ def _real_picture(
     shot = random_shot(rng)
     distance = float(np.linalg.norm(view.cam_from_world[:3, 3]))
     lens = Lens(aperture=float(rng.uniform(0.004, 0.014)), focus=distance * float(rng.normal(1.0, 0.02)))
-    samples = max(1, job.profile.samples // 4)
-    rgb, _ = scene.picture(job.profile.camera, view.cam_from_world, samples, seed, lens=lens)
+    rgb, _ = scene.picture(job.profile.camera, view.cam_from_world, job.profile.samples, seed, lens=lens)
     facts = {"aperture": lens.aperture, "focus": lens.focus, **vars(shot)}
     return photographed(rgb, shot, rng), facts
 

@@ -1,0 +1,72 @@
+"""The last alignment of a photo that the field does not look like as it is: on a table, or under a light of its own.
+
+Here the field is put under the photo's light and laid into what surrounds the object, so that outlines mix with the
+table's colours in both pictures alike and shading pulls nowhere. Both need a pose that is nearly right, and so they
+come last. In photos on tables it brings the median error to a third.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from paad.compare.surroundings import surroundings_of
+from paad.fields.field import Field
+from paad.fields.light import relit
+from paad.geometry.depth import filled_depth
+from paad.pose.query import QueryImage
+from paad.pose.refine import Alignment, blurred, gauss_newton_step
+from paad.render.splats import Picture
+from paad.types import Float32, Float64
+
+_BLUR_PX = 0.5
+_LEAST_SCALE = 0.02
+_DONE_PX = 0.01
+_LIMIT = 0.09
+_LEAST_PIXELS = 12
+
+
+def needs_settling(field: Field, query: QueryImage) -> bool:
+    """Whether the field as it is drawn looks unlike ``query`` even at the true pose."""
+    return field.bounded and (query.photo is not None or field.moving_light)
+
+
+def as_lit(field: Field, query: QueryImage, picture: Picture, pose: Float64, gain: Float32) -> Float32:
+    """What the object adds to each pixel [H, W, 3] of the field's ``picture`` at ``pose``, as ``query`` would show it.
+
+    Under the photo's light where light moves, otherwise brighter by ``gain`` [3].
+    """
+    ground = (1.0 - picture.alpha)[..., None] * field.background
+    if not field.moving_light:
+        out: Float32 = (picture.colour - ground) * gain
+        return out
+    photo = query.image if query.photo is None else query.photo
+    return relit(picture, photo, query.camera, pose, field.background) - ground
+
+
+def settled(field: Field, query: QueryImage, found: Alignment, steps: int) -> Alignment:
+    """``found`` after at most ``steps`` more steps beside the photo as it was taken; its cost stays.
+
+    The field's background must be the query's.
+    """
+    photo = query.image if query.photo is None else query.photo
+    seen = blurred(photo, _BLUR_PX)
+    pose, best, least = found.cam_from_world, found.cam_from_world, np.inf
+    for step in range(steps + 1):
+        picture = field.draw(pose, query.camera)
+        alpha = picture.alpha
+        around = field.background if query.photo is None else surroundings_of(query.photo, alpha)
+        drawn = as_lit(field, query, picture, pose, found.gain) + (1.0 - alpha)[..., None] * around
+        depth = filled_depth(picture.depth, picture.alpha)
+        near = depth > 0
+        if near.sum() < _LEAST_PIXELS:
+            break
+        cost = float(np.minimum(((photo - drawn) ** 2).sum(axis=2), _LIMIT)[near].mean())
+        if cost < least:
+            best, least = pose, cost
+        if step == steps:
+            break
+        stepped = gauss_newton_step(blurred(drawn, _BLUR_PX), seen, depth, query.camera, pose, field, _LEAST_SCALE)
+        if stepped is None or stepped[1] < _DONE_PX:
+            break
+        pose = stepped[0]
+    return Alignment(best, found.cost, found.gain)
