@@ -34,8 +34,11 @@ RATES = {
 
 _WATCH_EVERY = 250
 _LIGHT_VIEWS = 24
-MOVING_LIGHT = 0.3
-"""Share of the error that each photo's own light explains, from which on the light is taken to move."""
+MOVING_LIGHT = 0.5
+"""Share of the error that each photo's own light explains, from which on the light is taken to move.
+
+In training views of eighteen objects under one light it was 0.12 to 0.45, of seven under a light that moves 0.54 to 0.82.
+"""
 
 
 def initial_gaussians(xyz: Float64, rgb: Float32, spacing: float | Float64, config: FieldConfig) -> Gaussians:
