@@ -37,7 +37,7 @@ _LIGHT_VIEWS = 24
 MOVING_LIGHT = 0.5
 """Share of the error that each photo's own light explains, from which on the light is taken to move.
 
-In training views of eighteen objects under one light it was 0.12 to 0.45, of seven under a light that moves 0.54 to 0.82.
+In training views of eighteen objects under one light it was 0.12 to 0.45, of seven under a moving one 0.54 to 0.82.
 """
 
 
