@@ -2,8 +2,8 @@
 
 Random brick assemblies, none of the twenty toys. Each is photographed by the generator (105 training views, 30 good
 and 60 defective photos), fitted, and every photo that the field was not fitted to is found and compared as a query is.
-One file an assembly, ``OUT/<size>_<seed>[_real].npz``; files that are there are kept. All pictures are cut to the
-object and a margin.
+One file an assembly, ``OUT/<size>_<seed>[_<views>views][_real].npz``; files that are there are kept. All pictures are
+cut to the object and a margin.
 
 Arrays of a file, for photo ``i``: ``query{i}`` and ``reference{i}`` float16 [h, w, 3], ``alpha{i}`` float16 [h, w],
 ``expected{i}`` and ``residual{i}`` float16 [S, h, w], ``mask{i}`` uint8 [h, w] (255: changed); and ``label`` [N]: 0
@@ -36,6 +36,8 @@ from paad.synth.ldraw import write_ldr
 from paad.synth.looks import LOOKS
 from paad.synth.random_toys import random_toy
 
+_VIEWS = 105
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -43,26 +45,28 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", required=True)
     parser.add_argument("--size", type=int, default=160, help="pixels of a picture's side (default: 160)")
     parser.add_argument("--look", choices=LOOKS, default="sim")
+    parser.add_argument("--views", type=int, default=_VIEWS, help=f"training views (default: {_VIEWS})")
     parser.add_argument("--defective", type=int, default=60, help="defective photos, half as many good ones")
     args = parser.parse_args()
     torch.set_num_threads(1)
     for seed in args.seeds:
-        file = args.out / f"{args.size}_{seed}{'' if args.look == 'sim' else '_' + args.look}.npz"
+        few = "" if args.views == _VIEWS else f"_{args.views}views"
+        file = args.out / f"{args.size}_{seed}{few}{'' if args.look == 'sim' else '_' + args.look}.npz"
         if file.is_file():
             continue
         begin = time.time()
-        arrays = one(args.out / "pictures" / file.stem, seed, args.size, args.look, args.defective)
+        arrays = one(args.out / "pictures" / file.stem, seed, args.size, args.look, args.views, args.defective)
         with whole_file(file) as temporary:
             np.savez(temporary, **arrays)
         print(f"{file.name}: {time.time() - begin:.0f} s", flush=True)
 
 
-def one(pictures: Path, seed: int, size: int, look: str, defective: int) -> dict[str, np.ndarray]:
+def one(pictures: Path, seed: int, size: int, look: str, views: int, defective: int) -> dict[str, np.ndarray]:
     """All arrays of one assembly."""
     model = pictures / f"random_{seed}.ldr"
     model.parent.mkdir(parents=True, exist_ok=True)
     write_ldr(model, random_toy(seed))
-    counts = Counts(105, defective // 2, defective, defective // 3)
+    counts = Counts(views, defective // 2, defective, defective // 3)
     folder = generate(pictures / "data", [str(model)], Profile("comparator", size, counts, counts), look, seed)
     return arrays_of(folder / f"random_{seed}")
 
@@ -108,10 +112,9 @@ def arrays_of(folder: Path) -> dict[str, np.ndarray]:
     for photo in data.test:
         image = photo.load_image()
         try:
-            query, found = detector._find(*float_image(image))
+            compared = detector.find(*float_image(image)).compared
         except PoseError:
             continue
-        compared = compare(field, learned.expectation.remembered, query, found, longest)
         if photo.is_defect:
             add(compared, photo.load_mask(image.shape[:2]), 2, photo.label)
         else:

@@ -5,6 +5,8 @@ image AUROC and pixel AP of the residual ratio and of the network. A step takes 
 assembly; the loss asks that the defect of each defective photo stands out over every place of the good ones (a
 logistic loss over pairs of smooth maxima) and that pixels are told apart. On top of rendered defects, stains are
 painted into good photos, and pictures are shifted, blurred, dimmed, made noisy, turned and recoloured at random.
+``--rough`` makes a share of them look as if a poor field had been compared: textured, unevenly lit, cut out badly, out
+of place.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from torch.nn import functional
 
 from paad.compare.comparator import CHANNELS, DILATIONS, RATIOS, comparator_channels
 from paad.compare.kernels_convolve import LEAK
-from paad.compare.residual import blur, residual_maps
+from paad.compare.residual import blur, gradient_magnitude, residual_maps
 from paad.data.files import whole_file
 from paad.metrics.image import auroc
 from paad.metrics.pixel import PixelEvaluator
@@ -118,6 +120,49 @@ def painted(pair: Pair, rng: np.random.Generator) -> Pair:
     return replace(pair, query=query, mask=opacity * cover * contrast > 3.0 / 255.0, label=2)
 
 
+def roughened(pair: Pair, rng: np.random.Generator) -> Pair:
+    """The pair as a poor field would show it: of a textured object, under an uneven light, cut out badly, out of place.
+
+    What that alone would leave as residual is added to the expected residual, as held-out views would have taught it.
+    """
+    h, w = pair.alpha.shape
+    on = (pair.alpha > 0.5).astype(np.float32)[..., None]
+    factor, drawn = np.ones((h, w, 3), np.float32), np.ones((h, w, 3), np.float32)
+    if rng.random() < 0.6:  # a texture that the field shows weaker
+        tint = rng.uniform(0.6, 1.0, 3).astype(np.float32)
+        grain = _field(rng, (h, w), np.exp(rng.uniform(np.log(0.7), np.log(5.0)))) * rng.uniform(0.03, 0.25)
+        factor += grain[..., None] * tint
+        drawn += blur(grain, rng.uniform(0.3, 1.5))[..., None] * rng.uniform(0.7, 1.0) * tint
+    if rng.random() < 0.6:  # light that the field does not know
+        factor += (_field(rng, (h, w), rng.uniform(5.0, 25.0)) * rng.uniform(0.01, 0.08))[..., None]
+    fringe = np.zeros((h, w, 1), np.float32)
+    if rng.random() < 0.4:  # what a matting leaves along the outline
+        along = blur(gradient_magnitude(pair.alpha), rng.uniform(0.4, 1.0))
+        fringe = (along * (0.5 + _field(rng, (h, w), 6.0)) * rng.uniform(0.0, 0.5))[..., None]
+    out_of_place = _field(rng, (h, w), 12.0), _field(rng, (h, w), 12.0)
+    strength = np.float32(rng.uniform(0.0, 0.5) if rng.random() < 0.6 else 0.0)
+    y, x = np.mgrid[:h, :w].astype(np.float32)
+    at = x + strength * out_of_place[0], y + strength * out_of_place[1]
+
+    def photographed(picture: np.ndarray) -> np.ndarray:
+        lit = picture * (1.0 + on * (factor - 1.0)) + fringe
+        return cv2.remap(lit, *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
+
+    reference = (pair.reference * (1.0 + on * (drawn - 1.0))).astype(np.float32)
+    missed = residual_maps(photographed(pair.reference), reference)
+    usual = np.stack([np.sqrt(blur(m * m, 3.0)) for m in missed]) * np.float32(np.exp(rng.normal(0.0, 0.2)))
+    expected = np.sqrt(pair.expected**2 + usual**2)
+    unit = np.maximum(pair.unit, (missed / expected).max(axis=(1, 2))) * np.exp(rng.normal(0.0, 0.1))
+    return replace(pair, query=photographed(pair.query), reference=reference, expected=expected, unit=unit)
+
+
+def _field(rng: np.random.Generator, shape: tuple[int, int], width: float) -> np.ndarray:
+    """Smooth noise of mean 0 and deviation 1 whose grain is ``width`` pixels."""
+    noise = blur(rng.normal(size=shape).astype(np.float32), width)
+    out: np.ndarray = (noise - noise.mean()) / (noise.std() + 1e-6)
+    return out
+
+
 def cropped(pair: Pair, rng: np.random.Generator) -> Pair:
     """At most CROP_PX of a pair each way."""
     windows = []
@@ -135,11 +180,16 @@ def cropped(pair: Pair, rng: np.random.Generator) -> Pair:
     )
 
 
-def varied(pair: Pair, rng: np.random.Generator) -> Pair:
-    """The pair as another camera, another pose error, another toy and another side would show it."""
+def varied(pair: Pair, rng: np.random.Generator, rough: float) -> Pair:
+    """The pair as another camera, another pose error, another toy and another side would show it.
+
+    With probability ``rough`` also as a poor field would.
+    """
     if pair.label != 2 and rng.random() < 0.4:
         pair = painted(pair, rng)
     pair = cropped(pair, rng)
+    if rng.random() < rough:
+        pair = roughened(pair, rng)
     query, reference = pair.query, pair.reference
     if rng.random() < 0.5:
         query = query * (1.0 + rng.normal(0.0, 0.015, 3)).astype(np.float32)
@@ -221,6 +271,9 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=3e-3, help="largest learning rate (default: 0.003)")
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--width", type=int, default=16)
+    parser.add_argument(
+        "--rough", type=float, default=0.0, help="share of pictures made as of a poor field (default: 0)"
+    )
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -239,7 +292,7 @@ def main() -> None:
         chosen = []
         for defective in (False, True):
             some = [p for p in pairs if (p.label == 2) == defective]
-            chosen += [varied(some[int(i)], rng) for i in rng.integers(len(some), size=PHOTOS_A_STEP)]
+            chosen += [varied(some[int(i)], rng, args.rough) for i in rng.integers(len(some), size=PHOTOS_A_STEP)]
         loss = loss_of(network, chosen)
         optimizer.zero_grad()
         loss.backward()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
+import torch
 
 from paad.errors import PoseError
 from paad.fields.field import Field
@@ -11,12 +14,14 @@ from paad.geometry.camera import Camera
 from paad.geometry.depth import filled_depth
 from paad.geometry.se3 import rotation_error_deg, se3_exp, translation_error_relative
 from paad.pose.descriptors import ANGLES, describe, match
-from paad.pose.estimate import Guide, PoseConfig, search
+from paad.pose.estimate import THOROUGH, Guide, PoseConfig, search
 from paad.pose.kernels import normal_equations
 from paad.pose.landmarks import find_landmarks, poses_from_landmarks
 from paad.pose.query import QueryImage, cameras_of_photo, prepare_query
 from paad.pose.refine import align, brightness_gain
+from paad.pose.slide import slid
 from paad.pose.templates import render_templates, sphere_directions
+from paad.render import Gaussians
 from paad.render.splats import Splats
 from toy import CAMERA, SIZE, photograph, pose_from, posed_views, toy_gaussians
 
@@ -147,6 +152,36 @@ def test_a_darker_photo_keeps_its_pose(field: Field, guide: Guide) -> None:
     found = search(field, guide, query, PoseConfig())[0]
     assert rotation_error_deg(found.cam_from_world, truth) < 1.0
     assert 0.55 < float(found.gain.mean()) < 0.7
+
+
+def _without_a_part(part: int) -> Gaussians:
+    """The toy without one of its boxes; ``toy_gaussians`` makes them one after the other."""
+    whole = toy_gaussians()
+    kept = torch.ones(len(whole.means), dtype=torch.bool)
+    kept[part * len(kept) // 7 : (part + 1) * len(kept) // 7] = False
+    return Gaussians(*(value[kept] for value in dataclasses.astuple(whole)))
+
+
+@pytest.mark.parametrize("part", range(7))
+def test_a_missing_part_hardly_moves_the_pose(field: Field, guide: Guide, part: int) -> None:
+    truth = pose_from(DIRECTION, roll_deg=40.0)
+    image, _ = photograph(_without_a_part(part), truth)
+    query = prepare_query(image.astype(np.float32) / np.float32(255), None, CAMERA, field.background, bounded=True)
+    found = search(field, guide, query, THOROUGH)[0]
+    assert rotation_error_deg(found.cam_from_world, truth) < 0.3
+
+
+def test_guesses_slide_to_where_they_fit(field: Field) -> None:
+    truth = pose_from(DIRECTION)
+    query = _query(truth, field)
+    off = truth.copy()
+    off[:3, 3] *= 1.0 / 0.9
+    off[:2, 3] += 0.12 * off[2, 3] / CAMERA.fx * SIZE * np.array([0.7, -0.4])
+    other = pose_from(-DIRECTION)
+    (found,) = slid(field, query, [other, off], 1)
+    assert translation_error_relative(found, truth, field.centre) < 0.03
+    assert translation_error_relative(off, truth, field.centre) > 0.1
+    assert slid(field, QueryImage(query.image, None, CAMERA, field.background), [off], 1) == []
 
 
 def test_an_empty_photo_has_no_pose(field: Field, guide: Guide) -> None:

@@ -18,6 +18,7 @@ from typing import Literal
 from paad._version import __version__
 from paad.cli.console import table
 from paad.errors import PaadError
+from paad.synth.render_mitsuba import chosen_variant
 
 OPTIONAL = {
     "gsplat": "Gaussian splatting on CUDA",
@@ -144,7 +145,11 @@ def _mitsuba() -> Look:
     if child.returncode != 0:
         last = (child.stderr.strip().splitlines() or [f"ended by signal {-child.returncode}"])[-1]
         return "warning", f"does not work ({last}); 'paad demo' and 'paad synth' need it: pip install mitsuba"
-    return "ok", f"{child.stdout.strip()} renders (scalar_rgb)"
+    variant = chosen_variant("auto")
+    slow = (
+        "; several times as fast with LLVM 16 or newer, such as Debian's libllvm19" if variant == "scalar_rgb" else ""
+    )
+    return "ok", f"{child.stdout.strip()} renders ({variant}{slow})"
 
 
 _LOOKS: dict[str, Callable[[], Look]] = {

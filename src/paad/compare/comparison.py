@@ -19,6 +19,7 @@ from paad.pose.settle import as_lit
 from paad.types import Bool, Float32, Float64
 
 _LIKE_BACKGROUND = 0.06
+_AS_EXPECTED = 2.0
 _LOGITS = np.float32(2.0)
 """Logits by which a pixel's anomaly grows e times; a residual ratio's logarithm weighs about as much in a logit."""
 
@@ -66,6 +67,18 @@ class Expectation:
         """How anomalous each pixel is [H, W]; 1 is where a good view usually peaks."""
         out: Float32 = np.exp((_logits(compared, self.expected, self.unit) - np.float32(self.peak)) / _LOGITS)
         return out
+
+    def explained(self, compared: Comparison) -> float:
+        """Share of the object, in either picture, that looks as a good specimen may: residual below twice the expected.
+
+        0.6 to 1 for specimens with a large part missing up to good ones, a few per cent for other objects.
+        """
+        query = compared.query
+        there = compared.alpha > 0.5
+        if query.photo is None and query.mask is not None:
+            there |= query.mask > 0.5
+        usual = compared.residuals[0] < _AS_EXPECTED * self.expected(compared.features)[0]
+        return float(usual[there].mean()) if there.any() else 0.0
 
 
 def compare(field: Field, remembered: Float32, query: QueryImage, found: Alignment, longest: int) -> Comparison:

@@ -40,12 +40,10 @@ from paad.pose.refine import Alignment
 from paad.pose.templates import render_templates
 from paad.types import Bool, Float32, PosedView, Prediction, Progress, Region, SpecimenVerdict
 
-_COST_LIMIT = 0.09
-"""Squared colour difference that counts as no likeness at all; a pose's cost is the mean of such, truncated."""
-_LEAST_QUALITY = 0.62
-"""Least pose quality at which a verdict is given: good and defective views reach 0.9, other objects 0.1 to 0.4."""
-_DOUBTFUL_QUALITY, _DOUBTFUL_ON_TABLES = 0.8, 0.68
-"""Below this the pose is searched for once more, thoroughly; an object cut out of a table's picture looks worse."""
+_LEAST_EXPLAINED = 0.6
+"""Share of the object that a good specimen must explain for a verdict, see :meth:`Expectation.explained`."""
+_DOUBTFUL = 0.8
+"""Below this share the pose is searched for once more, thoroughly, and in the photo as it is, nothing cut out."""
 SAME_POSE_DEG = 5.0
 """A held-out view that is found farther from its pose than this tells nothing of what good views show."""
 _REMEMBERED_VIEWS = 120
@@ -60,6 +58,23 @@ class PaadConfig(FieldConfig):
     template_spacing_deg: float = 7.0  # angle between neighbouring templates of the pose search
     hold_out: float = 0.16  # share of the training views kept aside for calibration
     false_alarm_rate: float = 0.02  # default share of good photos that may be called defects
+
+
+@dataclass(frozen=True)
+class Found:
+    """A photo beside the field at the pose that was found.
+
+    Attributes:
+        compared: the comparison at that pose.
+        gain: [3], of the field's brightness.
+        explained: share of the object that looks as a good specimen may.
+        render_s: seconds that the comparison took.
+    """
+
+    compared: Comparison
+    gain: Float32
+    explained: float
+    render_s: float
 
 
 class Paad(Detector):
@@ -184,34 +199,30 @@ class Paad(Detector):
         rgb, alpha = float_image(image)
         height, width = rgb.shape[:2]
         try:
-            query, found = self._find(rgb, alpha)
+            found = self.find(rgb, alpha)
         except PoseError as error:
             return _unknown(height, width, str(error), began, 0.0)
         posed = time.perf_counter()
-        quality = _quality(found.cost)
-        if quality < _LEAST_QUALITY:
+        if found.explained < _LEAST_EXPLAINED:
             message = "no camera position explains the photo: another object, or one changed beyond recognition"
-            return _unknown(height, width, message, began, quality)
-        field = learned.field
-        compared = compare(field, learned.expectation.remembered, query, found, self._longest(field))
-        rendered = time.perf_counter()
-        judged = self._judge(compared, threshold, width, height)
+            return _unknown(height, width, message, began, found.explained)
+        judged = self._judge(found.compared, threshold, width, height)
         done = time.perf_counter()
         return replace(
             judged,
-            cam_from_world=found.cam_from_world,
-            pose_quality=quality,
+            cam_from_world=found.compared.cam_from_world,
+            pose_quality=found.explained,
             seconds={
-                "pose": posed - began,
-                "render": rendered - posed,
-                "score": done - rendered,
+                "pose": posed - began - found.render_s,
+                "render": found.render_s,
+                "score": done - posed,
                 "total": done - began,
             },
             message=_brightness_message(found.gain),
         )
 
-    def _find(self, rgb: Float32, alpha: Float32 | None) -> tuple[QueryImage, Alignment]:
-        """The photo made ready and its pose, for the likeliest of the cameras that may have taken it.
+    def find(self, rgb: Float32, alpha: Float32 | None) -> Found:
+        """The pose of a photo [H, W, 3] with mask [H, W] or without, for the likeliest of the cameras it may be from.
 
         Raises:
             PoseError: no pose with any of them.
@@ -220,23 +231,29 @@ class Paad(Detector):
         queries = [self._query(rgb, alpha, camera) for camera in cameras]
         # a window cut out of a picture may hold little but the object, and telling it from surroundings then fails
         uncut = [QueryImage(q.photo, None, q.camera, q.background) for q in queries if q.photo is not None]
-        tried: list[tuple[QueryImage, Alignment]] = []
+        best: Found | None = None
         failure = PoseError("no camera was tried")
-        for some, config, enough in (
-            (queries, PoseConfig(), _DOUBTFUL_ON_TABLES if uncut else _DOUBTFUL_QUALITY),
-            (queries, THOROUGH, _LEAST_QUALITY),
-            (uncut, PoseConfig(), _LEAST_QUALITY),
-        ):
+        for some, config in ((queries, PoseConfig()), (queries, THOROUGH), (uncut, PoseConfig())):
+            tried: list[tuple[QueryImage, Alignment]] = []
             for query in some:
                 try:
                     tried.append((query, search(self.field, self.learned.guide, query, config)[0]))
                 except PoseError as error:
                     failure = error
-            if tried and _quality(min(found.cost for _, found in tried)) > enough:
+            if tried:
+                found = self._compared(*min(tried, key=lambda t: t[1].cost))
+                best = found if best is None or found.explained > best.explained else best
+            if best is not None and best.explained > _DOUBTFUL:
                 break
-        if not tried:
+        if best is None:
             raise failure
-        return min(tried, key=lambda t: t[1].cost)
+        return best
+
+    def _compared(self, query: QueryImage, alignment: Alignment) -> Found:
+        began = time.perf_counter()
+        field, expectation = self.field, self.learned.expectation
+        compared = compare(field, expectation.remembered, query, alignment, self._longest(field))
+        return Found(compared, alignment.gain, expectation.explained(compared), time.perf_counter() - began)
 
     def _query(self, rgb: Float32, alpha: Float32 | None, camera: Camera) -> QueryImage:
         """The photo no larger than the training views, its object told from its surroundings."""
@@ -309,10 +326,6 @@ class Paad(Detector):
         out = cls(device=device, **manifest["config"])
         out._learned = unpack(tensors, manifest, out.device)
         return out
-
-
-def _quality(cost: float) -> float:
-    return max(0.0, 1.0 - cost / _COST_LIMIT)
 
 
 def _reduced(picture: Float32, camera: Camera) -> Float32:

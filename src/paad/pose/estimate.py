@@ -13,10 +13,12 @@ from paad.pose.landmarks import Landmarks, poses_from_landmarks
 from paad.pose.query import QueryImage
 from paad.pose.refine import Alignment, align
 from paad.pose.settle import needs_settling, settled
+from paad.pose.slide import slid
 from paad.pose.templates import Templates, pose_of_hypothesis
 from paad.types import Float64
 
 _COARSE_GAUSSIANS = 8000
+_SLID_PX = 40
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Stage:
     steps: int  # alignment steps at most
     blur_px: float  # standard deviation of the blur
     kept: int  # poses that go on to the next stage
+    least_scale: float = 0.3  # least colour difference at which a pixel counts half
 
 
 @dataclass(frozen=True)
@@ -34,18 +37,26 @@ class PoseConfig:
     """How a pose is searched for."""
 
     hypotheses: int = 10  # starts from the templates
+    slid: int = 0  # of them that are also slid over the picture, see paad.pose.slide; none by default
     stages: tuple[Stage, ...] = (
         Stage(56, 3, 1.0, 3),
         Stage(120, 3, 1.5, 2),
-        Stage(420, 3, 1.0, 1),
-        Stage(420, 4, 0.5, 1),
+        Stage(420, 3, 1.0, 1, 0.05),
+        Stage(420, 4, 0.5, 1, 0.05),
     )
     settling_steps: int = 5  # of the last alignment, where the field does not look like the photo as it is
     gain_stiffness: float = 0.05  # how reluctantly brightness is corrected
 
 
 THOROUGH = PoseConfig(
-    hypotheses=40, stages=(Stage(56, 3, 1.0, 6), Stage(120, 3, 1.5, 3), Stage(420, 3, 1.0, 1), Stage(420, 4, 0.5, 1))
+    hypotheses=40,
+    slid=20,
+    stages=(
+        Stage(56, 3, 1.0, 6),
+        Stage(120, 3, 1.5, 3),
+        Stage(420, 3, 1.0, 1, 0.05),
+        Stage(420, 4, 0.5, 1, 0.05),
+    ),
 )
 """For a photo whose outline misleads: a large part is missing, or the object is cut out badly. Three times as long."""
 
@@ -75,11 +86,15 @@ def search(field: Field, guide: Guide, query: QueryImage, config: PoseConfig) ->
     size = object_size_px(query, field)
     field = field.over(query.background)
     sparse = field.decimated(_COARSE_GAUSSIANS)
+    if config.slid:
+        starts = slid(sparse, query.scaled(min(1.0, _SLID_PX / size)), starts, config.slid) + starts[: config.slid]
     found: list[Alignment] = []
     for stage in config.stages:
         level = query.scaled(min(1.0, stage.object_px / size))
         shown = sparse if stage.object_px <= 64 else field
-        tried = (align(shown, level, s, stage.steps, config.gain_stiffness, stage.blur_px) for s in starts)
+        tried = (
+            align(shown, level, s, stage.steps, config.gain_stiffness, stage.blur_px, stage.least_scale) for s in starts
+        )
         found = [a for a in tried if a is not None]
         if not found:
             raise PoseError("no camera position explains the photo: the search left the picture from every start")

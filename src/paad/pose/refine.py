@@ -24,7 +24,9 @@ from paad.types import Float32, Float64
 
 _GAIN_RANGE = (0.4, 2.5)
 _LEAST_PIXELS = 12
-_LEAST_SCALE, _SCALE = 0.3, 4.0
+_SCALE, _ALIKE = 4.0, 0.25
+"""A pixel counts half at this many times the difference that this share of them stays below: what looks right already
+decides, and a large missing part does not."""
 _DAMPING = 1e-3
 
 
@@ -64,12 +66,14 @@ def align(
     steps: int,
     gain_stiffness: float,
     blur_px: float = 0.0,
+    least_scale: float = 0.3,
     tolerance_px: float = 0.01,
 ) -> Alignment | None:
     """Refine ``start`` [4, 4] at the query's resolution in at most ``steps`` steps.
 
     Both pictures are blurred by ``blur_px`` (standard deviation, pixels) first: edges a pixel wide pull only from a
     pixel away, and without it the steps are a tenth as long.
+    ``least_scale``: the colour difference at which a pixel counts half, if most differ by less.
     Stops when a step moves the object by less than ``tolerance_px`` pixels. Returns None where the field leaves the
     picture or the equations are singular: there is then no pose to be had from this start.
     """
@@ -101,7 +105,7 @@ def align(
             best = now
         if step == steps:
             break
-        stepped = gauss_newton_step(colour, seen, depth, camera, pose, field, _LEAST_SCALE)
+        stepped = gauss_newton_step(colour, seen, depth, camera, pose, field, least_scale)
         if stepped is None:
             return best
         pose, moved = stepped
@@ -139,7 +143,7 @@ def gauss_newton_step(
             np.array([camera.fx, camera.fy], np.float32),
             np.array([camera.cx, camera.cy], np.float32),
             centre.astype(np.float32),
-            np.float32(max(least_scale, _SCALE * float(np.median(off)))),
+            np.float32(max(least_scale, _SCALE * float(np.quantile(off, _ALIKE)))),
         )
     twist = _solve(sums, _DAMPING, float(centre[2]))
     if twist is None:
