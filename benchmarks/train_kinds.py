@@ -56,7 +56,9 @@ def detected(file: Path) -> list[tuple[str, np.ndarray]]:
     """Kind and measures of the most anomalous region of each defective photo where a defect was found."""
     pairs, kinds = load(file), np.load(file)["kind"]
     maps = [
-        trained_comparator().logits(comparator_channels(p.query, p.reference, p.alpha, p.expected, p.residuals, p.unit))
+        trained_comparator(False).logits(
+            comparator_channels(p.query, p.reference, p.alpha, p.expected, p.residuals, p.unit)
+        )
         for p in pairs
     ]
     peaks = np.array([m.max() for m, p in zip(maps, pairs, strict=True) if p.label == 0])

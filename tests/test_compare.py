@@ -14,12 +14,15 @@ from paad.compare.comparator import (
     object_window,
     trained_comparator,
 )
-from paad.compare.expected import fit_expected
+from paad.compare.comparison import Comparison, Expectation
+from paad.compare.expected import ExpectedResidual, fit_expected
 from paad.compare.kernels_convolve import LEAK, convolve
 from paad.compare.kinds import MEASURES, Scene, measures, plain_kind
 from paad.compare.regions import find_regions
 from paad.compare.residual import residual_maps
 from paad.errors import UsageError
+from paad.geometry.camera import Camera
+from paad.pose.query import QueryImage
 
 
 def test_a_misplaced_edge_weighs_less_than_a_patch() -> None:
@@ -45,6 +48,23 @@ def test_expected_residuals_recover_what_made_them() -> None:
     assert np.allclose(np.sqrt(expected.weights[0][[1, 3]]), truth[[1, 3]], atol=0.05)
     ratio = np.mean([(r**2).mean() / (expected(f) ** 2).mean() for r, f in zip(residuals, features, strict=True)])
     assert ratio == pytest.approx(1.0, abs=0.1)
+
+
+@pytest.mark.parametrize(("outside", "share"), [(0, 0.75), (400, 0.6)])
+def test_the_explained_share_by_hand(outside: int, share: float) -> None:
+    camera, shape = Camera(40, 40, 50.0, 50.0, 20.0, 20.0), (40, 40)
+    alpha = np.zeros(shape, np.float32)
+    alpha[:40] = 1.0
+    mask = alpha.copy()
+    alpha.reshape(-1)[: 400 if outside else 0] = 0.0  # there the photo's mask shows an object, and the field none
+    residuals = np.full((2, 40, 40), 0.007, np.float32)  # the floor of the expectation is 0.004
+    residuals[:, 30:] = 0.009
+    residuals.reshape(2, -1)[:, : 240 if outside else 0] = 0.009
+    query = QueryImage(np.zeros((*shape, 3), np.float32), mask, camera, np.ones(3, np.float32))
+    compared = Comparison(query, query.image, alpha, alpha, np.eye(4), residuals, np.zeros((2, 8, 40, 40), np.float32))
+    expected = ExpectedResidual(np.zeros((2, 8)))
+    expectation = Expectation(np.zeros((0, 11, 2), np.float32), expected, np.ones(2), 0.0, rough=False)
+    assert expectation.explained(compared) == pytest.approx(share)
 
 
 def test_p_values_by_hand() -> None:
@@ -165,9 +185,10 @@ def test_the_convolution_is_that_of_torch(dilation: int) -> None:
     np.testing.assert_allclose(convolve(values, weight, bias, dilation), wanted, atol=2e-5)
 
 
-def test_the_comparators_logit_against_a_plain_sum() -> None:
+@pytest.mark.parametrize("rough", [False, True])
+def test_the_comparators_logit_against_a_plain_sum(rough: bool) -> None:
     torch = pytest.importorskip("torch")
-    comparator = trained_comparator()
+    comparator = trained_comparator(rough)
     channels = np.random.default_rng(3).normal(size=(CHANNELS, 30, 41)).astype(np.float32)
     values, outs = torch.from_numpy(channels)[None], []
     for (weight, bias), dilation in zip(comparator.layers, DILATIONS, strict=True):
@@ -181,7 +202,8 @@ def test_the_comparators_logit_against_a_plain_sum() -> None:
     np.testing.assert_allclose(comparator.logits(channels), wanted, atol=1e-3)
 
 
-def test_the_comparator_prefers_a_patch_to_a_misplaced_edge() -> None:
+@pytest.mark.parametrize("rough", [False, True])
+def test_the_comparator_prefers_a_patch_to_a_misplaced_edge(rough: bool) -> None:
     reference = np.full((64, 64, 3), 0.3, np.float32)
     reference[:, 32:] = 0.6
     alpha, expected = np.ones((64, 64), np.float32), np.full((2, 64, 64), 0.01, np.float32)
@@ -190,7 +212,7 @@ def test_the_comparator_prefers_a_patch_to_a_misplaced_edge() -> None:
     stained[28:34, 12:18] += 0.1
     edge, patch = (
         float(
-            trained_comparator()
+            trained_comparator(rough)
             .logits(comparator_channels(q, reference, alpha, expected, residual_maps(q, reference), np.full(2, 3.0)))
             .max()
         )

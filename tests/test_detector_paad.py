@@ -64,7 +64,9 @@ def test_a_missing_part_and_a_burr(detector: object, good: np.ndarray) -> None:
     gone, grown = good.copy(), good.copy()
     gone[y - 6 : y + 7, x : x + 12] = 255
     grown[y - 5 : y + 6, x - 12 : x - 1] = (20, 20, 20)
-    assert detector.predict(gone, 0.1).regions[0].kind == "missing"
+    lacking = detector.predict(gone, 0.1)
+    assert lacking.regions[0].kind == "missing"
+    assert 0.6 < lacking.pose_quality < detector.predict(good).pose_quality <= 1.0
     assert detector.predict(grown, 0.1).regions[0].kind == "burr"
 
 

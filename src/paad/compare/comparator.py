@@ -26,7 +26,11 @@ RATIOS = slice(6, 8)
 """Which channels hold the logarithms of the residual ratios."""
 MARGIN_PX = 12
 """What is compared reaches this far beyond the object."""
-FILE = Path(__file__).with_name("comparator.safetensors")
+FILES = {
+    False: Path(__file__).with_name("comparator.safetensors"),
+    True: Path(__file__).with_name("comparator_rough.safetensors"),
+}
+"""By whether the field is a rough one, which misses good views by much."""
 _LEAST_RATIO, _RATIO_RANGE = 1e-3, (-3.0, 1.5)
 
 
@@ -60,9 +64,9 @@ class Comparator:
         return logit
 
 
-@functools.lru_cache(maxsize=1)
-def trained_comparator() -> Comparator:
-    """The comparator that ships with the package.
+@functools.lru_cache(maxsize=2)
+def trained_comparator(rough: bool) -> Comparator:
+    """The comparator that ships with the package for fields that are ``rough``, or not.
 
     Raises:
         DataError: its file is missing or damaged.
@@ -70,14 +74,15 @@ def trained_comparator() -> Comparator:
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
+    file = FILES[rough]
     try:
-        arrays = load_file(str(FILE))
+        arrays = load_file(str(file))
         layers = tuple((arrays[f"layers.{i}.weight"], arrays[f"layers.{i}.bias"]) for i in range(len(DILATIONS)))
         return Comparator(
             layers, arrays["out.weight"].reshape(-1), float(arrays["out.bias"][0]), float(arrays["ratio"][0])
         )
     except (OSError, SafetensorError, KeyError) as error:
-        raise DataError(f"{FILE}: the comparator's weights cannot be read ({error}); install paad again") from error
+        raise DataError(f"{file}: the comparator's weights cannot be read ({error}); install paad again") from error
 
 
 def comparator_channels(

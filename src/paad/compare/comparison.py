@@ -20,6 +20,8 @@ from paad.types import Bool, Float32, Float64
 
 _LIKE_BACKGROUND = 0.06
 _AS_EXPECTED = 2.0
+_ROUGH = 0.04
+"""Error of good views from which on a field is rough."""
 _LOGITS = np.float32(2.0)
 """Logits by which a pixel's anomaly grows e times; a residual ratio's logarithm weighs about as much in a logit."""
 
@@ -56,22 +58,26 @@ class Expectation:
         expected: residuals as features explain them.
         unit: [S], the ratio of residual and expected residual at which a good view usually peaks.
         peak: the comparator's logit at which a good view usually peaks.
+        rough: whether good views are missed by so much that the comparator trained on such fields judges.
     """
 
     remembered: Float32
     expected: ExpectedResidual
     unit: Float64
     peak: float
+    rough: bool
 
     def anomaly_map(self, compared: Comparison) -> Float32:
         """How anomalous each pixel is [H, W]; 1 is where a good view usually peaks."""
-        out: Float32 = np.exp((_logits(compared, self.expected, self.unit) - np.float32(self.peak)) / _LOGITS)
+        out: Float32 = np.exp(
+            (_logits(compared, self.expected, self.unit, self.rough) - np.float32(self.peak)) / _LOGITS
+        )
         return out
 
     def explained(self, compared: Comparison) -> float:
         """Share of the object, in either picture, that looks as a good specimen may: residual below twice the expected.
 
-        0.6 to 1 for specimens with a large part missing up to good ones, a few per cent for other objects.
+        From 0.6 with a large part missing to 1; a few per cent for other objects, where the field is good.
         """
         query = compared.query
         there = compared.alpha > 0.5
@@ -102,10 +108,18 @@ def learn_expectation(remembered: Float32, good: Sequence[Comparison]) -> Expect
     expected = fit_expected([c.residuals for c in good], [c.features for c in good])
     ratios = np.stack([(c.residuals / expected(c.features)).max(axis=(1, 2)) for c in good])
     unit = np.median(ratios, axis=0)
-    return Expectation(remembered, expected, unit, float(np.median([_logits(c, expected, unit).max() for c in good])))
+    rough = float(np.median([_error(c) for c in good])) > _ROUGH
+    peak = float(np.median([_logits(c, expected, unit, rough).max() for c in good]))
+    return Expectation(remembered, expected, unit, peak, rough)
 
 
-def _logits(compared: Comparison, expected: ExpectedResidual, unit: Float64) -> Float32:
+def _error(compared: Comparison) -> float:
+    """Root of the mean squared difference over the object and the channels."""
+    off = (compared.query.image - compared.reference)[compared.alpha > 0.5]
+    return float(np.sqrt((off**2).mean())) if len(off) else 0.0
+
+
+def _logits(compared: Comparison, expected: ExpectedResidual, unit: Float64, rough: bool) -> Float32:
     """The comparator's logits [H, W]; where neither picture shows the object, the least of them."""
     image, reference = compared.query.image, compared.reference
     window = object_window(compared.alpha, image, reference)
@@ -117,7 +131,7 @@ def _logits(compared: Comparison, expected: ExpectedResidual, unit: Float64) -> 
         compared.residuals[(slice(None), *window)],
         unit,
     )
-    found = trained_comparator().logits(channels)
+    found = trained_comparator(rough).logits(channels)
     out = np.full(compared.alpha.shape, found.min(), np.float32)
     out[window] = found
     return out

@@ -40,7 +40,7 @@ from paad.pose.refine import Alignment
 from paad.pose.templates import render_templates
 from paad.types import Bool, Float32, PosedView, Prediction, Progress, Region, SpecimenVerdict
 
-_LEAST_EXPLAINED = 0.6
+_LEAST_EXPLAINED = 0.55
 """Share of the object that a good specimen must explain for a verdict, see :meth:`Expectation.explained`."""
 _DOUBTFUL = 0.8
 """Below this share the pose is searched for once more, thoroughly, and in the photo as it is, nothing cut out."""

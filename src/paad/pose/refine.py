@@ -24,9 +24,9 @@ from paad.types import Float32, Float64
 
 _GAIN_RANGE = (0.4, 2.5)
 _LEAST_PIXELS = 12
-_SCALE, _ALIKE = 4.0, 0.25
-"""A pixel counts half at this many times the difference that this share of them stays below: what looks right already
-decides, and a large missing part does not."""
+_SCALE = 4.0
+_ALIKE = 0.25
+"""What this share of the pixels looks like decides: a large missing part moves nothing then."""
 _DAMPING = 1e-3
 
 
@@ -105,7 +105,7 @@ def align(
             best = now
         if step == steps:
             break
-        stepped = gauss_newton_step(colour, seen, depth, camera, pose, field, least_scale)
+        stepped = gauss_newton_step(colour, seen, depth, camera, pose, field, least_scale, _ALIKE)
         if stepped is None:
             return best
         pose, moved = stepped
@@ -122,6 +122,7 @@ def gauss_newton_step(
     cam_from_world: Float64,
     field: Field,
     least_scale: float,
+    alike: float,
 ) -> tuple[Float64, float] | None:
     """The next pose [4, 4] and by how many pixels it moves the object; None where the equations are singular.
 
@@ -131,7 +132,8 @@ def gauss_newton_step(
         camera: intrinsics of both.
         cam_from_world: the pose [4, 4].
         field: whose centre the pose turns about.
-        least_scale: the least colour difference at which a pixel counts half; it is larger where most differ by more.
+        least_scale: the least colour difference at which a pixel counts half.
+        alike: share of the pixels that differ by less than a quarter of it, where it is larger.
     """
     centre = cam_from_world[:3, :3] @ field.centre + cam_from_world[:3, 3]
     off = np.sqrt(((seen - drawn) ** 2).sum(axis=2))[depth > 0]
@@ -143,7 +145,7 @@ def gauss_newton_step(
             np.array([camera.fx, camera.fy], np.float32),
             np.array([camera.cx, camera.cy], np.float32),
             centre.astype(np.float32),
-            np.float32(max(least_scale, _SCALE * float(np.quantile(off, _ALIKE)))),
+            np.float32(max(least_scale, _SCALE * float(np.quantile(off, alike)))),
         )
     twist = _solve(sums, _DAMPING, float(centre[2]))
     if twist is None:

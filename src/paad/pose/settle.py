@@ -20,6 +20,8 @@ from paad.types import Float32, Float64
 
 _BLUR_PX = 0.5
 _LEAST_SCALE = 0.02
+_ALIKE = 0.5
+"""Here the pose is nearly right, and most of what differs is the light."""
 _DONE_PX = 0.01
 _LIMIT = 0.09
 _LEAST_PIXELS = 12
@@ -65,7 +67,9 @@ def settled(field: Field, query: QueryImage, found: Alignment, steps: int) -> Al
             best, least = pose, cost
         if step == steps:
             break
-        stepped = gauss_newton_step(blurred(drawn, _BLUR_PX), seen, depth, query.camera, pose, field, _LEAST_SCALE)
+        stepped = gauss_newton_step(
+            blurred(drawn, _BLUR_PX), seen, depth, query.camera, pose, field, _LEAST_SCALE, _ALIKE
+        )
         if stepped is None or stepped[1] < _DONE_PX:
             break
         pose = stepped[0]
