@@ -20,7 +20,7 @@ from paad.types import Bool, Float32, Float64
 
 _LIKE_BACKGROUND = 0.06
 _AS_EXPECTED = 2.0
-_ROUGH = 0.04
+_ROUGH = 0.045
 """Error of good views from which on a field is rough."""
 _LOGITS = np.float32(2.0)
 """Logits by which a pixel's anomaly grows e times; a residual ratio's logarithm weighs about as much in a logit."""

@@ -40,8 +40,9 @@ from paad.pose.refine import Alignment
 from paad.pose.templates import render_templates
 from paad.types import Bool, Float32, PosedView, Prediction, Progress, Region, SpecimenVerdict
 
-_LEAST_EXPLAINED = 0.55
-"""Share of the object that a good specimen must explain for a verdict, see :meth:`Expectation.explained`."""
+_LEAST_EXPLAINED = {False: 0.4, True: 0.55}
+"""Share of the object that a good specimen must explain for a verdict, by whether the field is rough, see
+:meth:`Expectation.explained`. Other objects reach 0.3 where it is not, and 0.5 where it is, or nearly."""
 _DOUBTFUL = 0.8
 """Below this share the pose is searched for once more, thoroughly, and in the photo as it is, nothing cut out."""
 SAME_POSE_DEG = 5.0
@@ -203,7 +204,7 @@ class Paad(Detector):
         except PoseError as error:
             return _unknown(height, width, str(error), began, 0.0)
         posed = time.perf_counter()
-        if found.explained < _LEAST_EXPLAINED:
+        if found.explained < _LEAST_EXPLAINED[learned.expectation.rough]:
             message = "no camera position explains the photo: another object, or one changed beyond recognition"
             return _unknown(height, width, message, began, found.explained)
         judged = self._judge(found.compared, threshold, width, height)
