@@ -163,27 +163,6 @@ def _field(rng: np.random.Generator, shape: tuple[int, int], width: float) -> np
     return out
 
 
-def lumped(pair: Pair, rng: np.random.Generator) -> Pair:
-    """A good photo with an opaque lump of random colour and size on the outline or beside it."""
-    rim = (cv2.dilate((pair.alpha > 0.5).astype(np.uint8), np.ones((9, 9), np.uint8)) > 0) & (pair.alpha < 0.9)
-    ys, xs = np.nonzero(rim)
-    if len(ys) < 50:
-        return pair
-    h, w = pair.alpha.shape
-    k, aspect, turn = int(rng.integers(len(ys))), np.exp(rng.uniform(0.0, 0.8)), rng.uniform(0.0, np.pi)
-    half = float(np.sqrt(np.exp(rng.normal(np.log(60.0), 0.9)) / np.pi / aspect))
-    y, x = np.mgrid[:h, :w].astype(np.float32)
-    y, x = y - ys[k], x - xs[k]
-    along, across = np.cos(turn) * x + np.sin(turn) * y, np.cos(turn) * y - np.sin(turn) * x
-    power = 2.0 if rng.random() < 0.5 else 8.0  # an ellipse, or nearly a box
-    radius = (np.abs(along / (half * aspect)) ** power + np.abs(across / half) ** power) ** (1.0 / power)
-    cover = np.clip((1.0 - radius) * half + 0.5, 0.0, 1.0).astype(np.float32)[..., None]
-    ink = rng.uniform(0.0, 0.9, 3).astype(np.float32)
-    query = ((1.0 - cover) * pair.query + cover * ink).astype(np.float32)
-    changed = np.abs(query - pair.query).max(axis=2) > 0.1
-    return replace(pair, query=query, mask=changed, label=2) if changed.sum() >= 9 else pair
-
-
 def cropped(pair: Pair, rng: np.random.Generator) -> Pair:
     """At most CROP_PX of a pair each way."""
     windows = []
@@ -204,10 +183,10 @@ def cropped(pair: Pair, rng: np.random.Generator) -> Pair:
 def varied(pair: Pair, rng: np.random.Generator, rough: float) -> Pair:
     """The pair as another camera, another pose error, another toy and another side would show it.
 
-    With probability ``rough`` also as a poor field would; good photos may then also get a lump.
+    With probability ``rough`` also as a poor field would.
     """
     if pair.label != 2 and rng.random() < 0.4:
-        pair = lumped(pair, rng) if rough > 0.0 and rng.random() < 0.4 else painted(pair, rng)
+        pair = painted(pair, rng)
     pair = cropped(pair, rng)
     if rng.random() < rough:
         pair = roughened(pair, rng)
