@@ -110,7 +110,7 @@ def test_false_alarms_are_as_promised() -> None:
 def test_specimens_of_photos(detector: paad.detectors.paad.Paad) -> None:
     stained, spot = _stained_specimen()
     poses = [pose_from(d / np.linalg.norm(d)) for d in DIRECTIONS]
-    bad = [detector.predict(photograph(stained, pose)[0]) for pose in poses]
+    bad = [detector.predict(photograph(stained, pose)[0], 0.1) for pose in poses]
     fine = [detector.predict(photograph(toy_gaussians(), pose)[0]) for pose in poses]
     verdict = detector.judge_specimen(bad, 0.1)
     assert verdict.status == "defect"
