@@ -112,6 +112,7 @@ def test_specimens_of_photos(detector: paad.detectors.paad.Paad) -> None:
     poses = [pose_from(d / np.linalg.norm(d)) for d in DIRECTIONS]
     bad = [detector.predict(photograph(stained, pose)[0], 0.1) for pose in poses]
     fine = [detector.predict(photograph(toy_gaussians(), pose)[0]) for pose in poses]
+    assert {b.status for b in bad} == {"defect"}
     verdict = detector.judge_specimen(bad, 0.1)
     assert verdict.status == "defect"
     assert verdict.photos == 3
