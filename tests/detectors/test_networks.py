@@ -13,6 +13,7 @@ import torch
 
 import paad
 from paad.detectors import method_class
+from paad.detectors.imagery import training_photo
 from paad.detectors.network import gaussian_blur
 from paad.errors import DataError, UsageError
 
@@ -183,3 +184,19 @@ def test_blur_is_scipys() -> None:
     expected = [ndimage.gaussian_filter(m, 1.5, mode="mirror") for m in maps]
     np.testing.assert_allclose(gaussian_blur(torch.from_numpy(maps), 1.5), expected, atol=1e-6)
     assert torch.equal(gaussian_blur(torch.from_numpy(maps), 0.0), torch.from_numpy(maps))
+
+
+def test_objects_that_were_cut_out_are_learned_over_white() -> None:
+    mask = np.zeros((20, 24), np.float32)
+    mask[5:15, 6:18] = 1.0
+    mask[4] = 0.5 * mask[5]
+    photo = np.full((20, 24, 3), 90, np.uint8)
+    cut = np.where(mask[..., None] > 0, photo, 0).astype(np.uint8)
+    shown = training_photo(SimpleNamespace(image=cut, mask=mask))
+    np.testing.assert_allclose(shown[0, 0], 1.0)
+    np.testing.assert_allclose(shown[4, 8], 0.5 * 90 / 255 + 0.5, atol=1e-6)
+    np.testing.assert_allclose(shown[8, 8], 90 / 255, atol=1e-6)
+    kept = np.where(mask[..., None] > 0, photo, np.arange(20, dtype=np.uint8)[:, None, None])
+    on_paper = np.where(mask[..., None] > 0, photo, 255).astype(np.uint8)
+    for image, own in ((kept, mask), (on_paper, mask), (cut, None), (cut, np.ones_like(mask))):
+        assert training_photo(SimpleNamespace(image=image, mask=own)) is image

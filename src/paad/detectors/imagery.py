@@ -38,6 +38,23 @@ def to_square(image: NDArray[Any], side: int) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(resized.transpose(2, 0, 1)))
 
 
+def training_photo(view: Any) -> NDArray[Any]:
+    """The photo of a view, uint8 or float32 [H, W, 3]; over white where nothing is kept of what was around the object.
+
+    Files whose object was cut out hold one colour under a mask of zero, often black, which no photo to inspect shows.
+    """
+    image: NDArray[Any] = np.asarray(view.image)
+    mask = getattr(view, "mask", None)
+    if mask is None or not (mask <= 0.0).any():
+        return image
+    void, white = image[mask <= 0.0], 255 if image.dtype == np.uint8 else 1.0
+    if np.ptp(void, axis=0).max() > 0 or (void[0] == white).all():
+        return image
+    cover = mask[..., None].astype(np.float32)
+    out: Float32 = (image / np.float32(white) * cover + (1.0 - cover)).astype(np.float32)
+    return out
+
+
 def training_batch(views: Sequence[Any], side: int, least: int = 1) -> Tensor:
     """The photos of ``views`` as float32 [N, 3, side, side] in [0, 1]; photos may differ in size.
 
@@ -49,7 +66,7 @@ def training_batch(views: Sequence[Any], side: int, least: int = 1) -> Tensor:
     out = torch.empty(len(views), 3, side, side)
     for i, view in enumerate(views):
         try:
-            out[i] = to_square(view.image, side)
+            out[i] = to_square(training_photo(view), side)
         except DataError as error:
             raise DataError(f"{getattr(view, 'name', i)}: {error}") from error
     return out
