@@ -136,3 +136,21 @@ def test_wrong_use(detector: object) -> None:
         detector.predict(np.zeros((9, 9, 3), np.uint8), false_alarm_rate=2.0)
     with pytest.raises(DataError, match="2 usable views"):
         paad.create("paad").fit(posed_views(toy_gaussians())[:2])
+
+
+@pytest.mark.gpu
+def test_cuda_judges_as_the_cpu_does(detector: object, good: np.ndarray, tmp_path: Path) -> None:
+    on_gpu = paad.load(detector.save(tmp_path / "m.paad"), device="cuda")
+    for image in (good, _stained(good)):
+        a, b = detector.predict(image), on_gpu.predict(image)
+        assert rotation_error_deg(a.cam_from_world, b.cam_from_world) < 0.2
+        assert b.score == pytest.approx(a.score, rel=0.1)
+        assert a.status == b.status
+
+
+@pytest.mark.gpu
+def test_a_fit_on_cuda_is_as_good(detector: object, good: np.ndarray) -> None:
+    fitted = paad.create("paad", device="cuda", **OPTIONS).fit(posed_views(toy_gaussians(), spacing_deg=24.0))
+    quality, usual = fitted.learned.quality, detector.learned.quality
+    assert quality.psnr_object > usual.psnr_object - 1.0
+    assert fitted.predict(_stained(good), 0.1).status == "defect"

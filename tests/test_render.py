@@ -64,6 +64,32 @@ def test_gradients_equal_the_twin(bases: int, seed: int) -> None:
         assert error < 5e-3, (name, error)
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("bases", [1, 4, 16])
+def test_gsplat_draws_what_the_cpu_draws(bases: int) -> None:
+    scene = _scene(bases=bases, seed=bases)
+    on_gpu = [t.cuda() for t in scene]
+    fast = rasterize(*scene[:6], CAMERA, scene[6], backend="cpu")  # type: ignore[arg-type]
+    gpu = rasterize(*on_gpu[:6], CAMERA, on_gpu[6], backend="gsplat")  # type: ignore[arg-type]
+    for a, b in zip(fast, gpu, strict=True):
+        assert (a - b.cpu()).abs().max() < 2e-2
+        assert (a - b.cpu()).abs().mean() < 1e-3
+
+
+@pytest.mark.gpu
+def test_gsplats_gradients_are_the_cpus() -> None:
+    scene = _scene(bases=4, seed=1)
+    leaves = {where: [t.clone().to(where).requires_grad_(True) for t in scene] for where in ("cpu", "cuda")}
+    found = {}
+    for where, own in leaves.items():
+        out = rasterize(*own[:6], CAMERA, own[6])  # type: ignore[arg-type]
+        weights = torch.rand(out.colour.shape, generator=torch.Generator().manual_seed(2)).to(where)
+        found[where] = torch.autograd.grad((out.colour * weights).sum(), own)
+    for name, a, b in zip(NAMES, found["cpu"], found["cuda"], strict=True):
+        error = (a - b.cpu()).norm() / a.norm()
+        assert error < 5e-2, (name, error)
+
+
 WIDTHS = (5e-4, 1e-3, 1.5e-3, 2e-3, 2.5e-3, 3e-3)
 
 
