@@ -13,7 +13,7 @@ from paad.fields.field import Field
 from paad.geometry.camera import Camera
 from paad.geometry.depth import filled_depth
 from paad.geometry.se3 import rotation_error_deg, se3_exp, translation_error_relative
-from paad.pose.descriptors import ANGLES, describe, match
+from paad.pose.descriptors import ANGLES, describe, match, spectra_of
 from paad.pose.estimate import THOROUGH, Guide, PoseConfig, search
 from paad.pose.kernels import normal_equations
 from paad.pose.landmarks import find_landmarks, poses_from_landmarks
@@ -51,7 +51,7 @@ def test_descriptors_turn_with_the_camera(field: Field) -> None:
     a, b = (describe(image.astype(np.float32) / np.float32(255), mask, CAMERA) for image, mask in views)
     assert np.abs(np.roll(a.rings, ANGLES // 4, axis=1) - b.rings).mean() < 0.02
     assert a.size == pytest.approx(b.size, rel=0.02)
-    found = match(b.rings, (a.rings[None] * 255).astype(np.uint8), 1)[0]
+    found = match(b.rings, spectra_of((a.rings[None] * 255).astype(np.uint8)), 1)[0]
     assert np.degrees(found.roll) == pytest.approx(90.0, abs=2.0)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from paad.geometry.pixels import squared_distance
 from paad.types import Float32
 
 SCALES_PX = (1.0, 2.2)
@@ -24,7 +25,7 @@ def residual_maps(query: Float32, reference: Float32) -> Float32:
     another colour; the magnitude is the norm over the channels.
     """
     difference = query - reference
-    return np.stack([np.sqrt((blur(difference, s) ** 2).sum(axis=2)) for s in SCALES_PX]).astype(np.float32)
+    return np.stack([np.sqrt(squared_distance(blur(difference, s), 0.0)) for s in SCALES_PX])
 
 
 def gradient_magnitude(image: Float32) -> Float32:
@@ -32,6 +33,6 @@ def gradient_magnitude(image: Float32) -> Float32:
     stack = image if image.ndim == 3 else image[..., None]
     dx = cv2.Sobel(stack, cv2.CV_32F, 1, 0, ksize=1, scale=0.5)
     dy = cv2.Sobel(stack, cv2.CV_32F, 0, 1, ksize=1, scale=0.5)
-    square = (dx * dx + dy * dy).reshape(*image.shape[:2], -1).sum(axis=2)
-    out: Float32 = np.sqrt(square).astype(np.float32)
+    square = [squared_distance(d.reshape(*image.shape[:2], -1), 0.0) for d in (dx, dy)]
+    out: Float32 = np.sqrt(square[0] + square[1])
     return out

@@ -95,21 +95,38 @@ class Hypothesis:
 _RING_WEIGHTS = (_RADII / _RADII.sum()).astype(np.float32)[:, None, None]
 
 
-def match(query: Float32, templates: NDArray[np.uint8], count: int) -> list[Hypothesis]:
+@dataclass(frozen=True)
+class Spectra:
+    """Descriptors as :func:`match` needs them.
+
+    Attributes:
+        conjugate: complex64 [N, RINGS, ANGLES // 2 + 1, 4], their Fourier transforms along the angle.
+        squares: float32 [N], their weighted squares.
+    """
+
+    conjugate: NDArray[np.complex64]
+    squares: Float32
+
+
+def spectra_of(rings: NDArray[np.uint8]) -> Spectra:
+    """Spectra of descriptors times 255, uint8 [N, RINGS, ANGLES, 4]."""
+    t = rings.astype(np.float32) / np.float32(255.0)
+    # einsum's own loops: a BLAS adds in an order that depends on its threads, and so would the pose's last digits
+    squares = (np.einsum("nrac,nrac->nr", t, t) * _RING_WEIGHTS[:, 0, 0]).sum(axis=1)
+    return Spectra(np.fft.rfft(t, axis=2).conj().astype(np.complex64), squares)
+
+
+def match(query: Float32, templates: Spectra, count: int) -> list[Hypothesis]:
     """The ``count`` best pairs of template and roll, at most two rolls to a template, best first.
 
     Args:
         query: rings [RINGS, ANGLES, 4].
-        templates: rings of the templates times 255, uint8 [N, RINGS, ANGLES, 4].
+        templates: what is compared with.
         count: how many to return.
     """
-    t = templates.astype(np.float32) / np.float32(255.0)
-    # einsum's own loops: a BLAS adds in an order that depends on its threads, and so would the pose's last digits
-    squares = (np.einsum("nrac,nrac->nr", t, t) * _RING_WEIGHTS[:, 0, 0]).sum(axis=1)
-    ft = np.fft.rfft(t, axis=2)
-    fq = np.fft.rfft(query * _RING_WEIGHTS, axis=1)
-    correlation = np.fft.irfft(np.einsum("rkc,nrkc->nk", fq, ft.conj()), n=ANGLES, axis=1)
-    distance = (float((query * query * _RING_WEIGHTS).sum()) + squares[:, None] - 2.0 * correlation) / ANGLES
+    fq = np.fft.rfft(query * _RING_WEIGHTS, axis=1).astype(np.complex64)
+    correlation = np.fft.irfft(np.einsum("rkc,nrkc->nk", fq, templates.conjugate), n=ANGLES, axis=1)
+    distance = (float((query * query * _RING_WEIGHTS).sum()) + templates.squares[:, None] - 2.0 * correlation) / ANGLES
     lower = (distance <= np.roll(distance, 1, axis=1)) & (distance <= np.roll(distance, -1, axis=1))
     ranked = np.where(lower, distance, np.inf)
     out: list[Hypothesis] = []

@@ -115,7 +115,7 @@ def starting_poses(field: Field, guide: Guide, query: QueryImage, config: PoseCo
     out: list[Float64] = []
     if query.mask is not None and guide.templates is not None:
         described = describe(query.image, query.mask, query.camera)
-        guesses = match(described.rings, guide.templates.rings, config.hypotheses)
+        guesses = match(described.rings, guide.templates.spectra, config.hypotheses)
         out += [pose_of_hypothesis(g, described, guide.templates, field.centre) for g in guesses]
     if guide.landmarks is not None and (not out or query.photo is not None):
         out += poses_from_landmarks(guide.landmarks, query)

@@ -16,6 +16,7 @@ from paad.fields.field import Field
 from paad.fields.framing import box_window
 from paad.geometry.camera import Camera
 from paad.geometry.depth import filled_depth
+from paad.geometry.pixels import squared_distance
 from paad.geometry.se3 import se3_exp
 from paad.pose.kernels import normal_equations
 from paad.pose.query import QueryImage
@@ -28,6 +29,8 @@ _SCALE = 4.0
 _ALIKE = 0.25
 """What this share of the pixels looks like decides: a large missing part moves nothing then."""
 _DAMPING = 1e-3
+_DRAWN = 0.02
+"""From the background; what is nearer to it counts as not drawn."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +54,10 @@ def brightness_gain(render: Float32, query: Float32, alpha: Float32, background:
     a, b = render[inside], query[inside]
     gain = np.ones(3, np.float32)
     for _ in range(2):
-        off = ((b - a * gain) ** 2).sum(axis=1)
+        off = squared_distance(b, a * gain)
         weight = 1.0 / (1.0 + off / max(1e-4, 4.0 * float(np.median(off))))
-        energy = (weight[:, None] * a * a).sum(axis=0) + 1e-6
-        gain = ((weight[:, None] * a * b).sum(axis=0) + stiffness * energy) / (energy * (1.0 + stiffness))
+        energy = np.einsum("n,nc,nc->c", weight, a, a) + 1e-6
+        gain = (np.einsum("n,nc,nc->c", weight, a, b) + stiffness * energy) / (energy * (1.0 + stiffness))
         gain = np.clip(gain, *_GAIN_RANGE).astype(np.float32)
     return gain
 
@@ -136,7 +139,7 @@ def gauss_newton_step(
         alike: share of the pixels that differ by less than a quarter of it, where it is larger.
     """
     centre = cam_from_world[:3, :3] @ field.centre + cam_from_world[:3, 3]
-    off = np.sqrt(((seen - drawn) ** 2).sum(axis=2))[depth > 0]
+    off = np.sqrt(squared_distance(seen, drawn))[depth > 0]
     with ONE_CALLER:
         sums = normal_equations(
             np.ascontiguousarray(drawn, dtype=np.float32),
@@ -188,8 +191,8 @@ def robust_cost(query: QueryImage, colour: Float32, corner: tuple[int, int], bac
     x0, y0 = corner
     h, w = colour.shape[:2]
     limit = 0.09
-    square = np.minimum(((query.image[y0 : y0 + h, x0 : x0 + w] - colour) ** 2).sum(axis=2), limit)
-    drawn = np.abs(colour - background).sum(axis=2) > 0.03
+    square = np.minimum(squared_distance(query.image[y0 : y0 + h, x0 : x0 + w], colour), limit)
+    drawn = squared_distance(colour, background) > _DRAWN**2
     if query.mask is None:
         return float(square.mean())
     there = query.mask[y0 : y0 + h, x0 : x0 + w] > 0.5

@@ -13,6 +13,7 @@ from paad.compare.surroundings import surroundings_of
 from paad.fields.field import Field
 from paad.fields.light import relit
 from paad.geometry.depth import filled_depth
+from paad.geometry.pixels import squared_distance
 from paad.pose.query import QueryImage
 from paad.pose.refine import Alignment, blurred, gauss_newton_step
 from paad.render.splats import Picture
@@ -62,7 +63,7 @@ def settled(field: Field, query: QueryImage, found: Alignment, steps: int) -> Al
         near = depth > 0
         if near.sum() < _LEAST_PIXELS:
             break
-        cost = float(np.minimum(((photo - drawn) ** 2).sum(axis=2), _LIMIT)[near].mean())
+        cost = float(np.minimum(squared_distance(photo, drawn), _LIMIT)[near].mean())
         if cost < least:
             best, least = pose, cost
         if step == steps:

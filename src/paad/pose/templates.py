@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from paad.errors import DataError
 from paad.fields.field import Field
 from paad.geometry.camera import Camera
 from paad.geometry.se3 import look_at
-from paad.pose.descriptors import Hypothesis, PolarView, describe, rotation_between
+from paad.pose.descriptors import Hypothesis, PolarView, Spectra, describe, rotation_between, spectra_of
 from paad.types import Float64
 
 _SIZE = 72
@@ -34,6 +35,11 @@ class Templates:
     poses: Float64
     rays: Float64
     sizes: Float64
+
+    @cached_property
+    def spectra(self) -> Spectra:
+        """The descriptors' spectra; they are kept, since every photo is compared with all of them."""
+        return spectra_of(self.rings)
 
 
 def sphere_directions(spacing_deg: float) -> Float64:
