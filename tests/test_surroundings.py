@@ -8,9 +8,9 @@ import pytest
 
 import paad
 from paad.compare.surroundings import surroundings_of
-from paad.data.masks import cut_out
+from paad.data.masks import coloured_as, cut_out
 from paad.geometry.se3 import rotation_error_deg
-from paad.pose.query import prepare_query
+from paad.pose.query import cut_by_colour, prepare_query
 from toy import CAMERA, SIZE, photograph, pose_from, posed_views, toy_gaussians
 
 WHITE = np.ones(3, np.float32)
@@ -43,6 +43,39 @@ def test_cutting_out_finds_nothing_on_an_empty_picture_and_says_the_same_twice()
     np.testing.assert_array_equal(cut_out(empty), cut_out(empty))
     photo, _ = on_table(np.array([0.0, -1.0, 0.1]), 2)
     np.testing.assert_array_equal(cut_out(photo), cut_out(photo.copy()))
+
+
+def striped() -> tuple[np.ndarray, np.ndarray]:
+    """A dark thing with two thin legs on a striped table, uint8 [120, 120, 3], and where it is."""
+    y, x = np.mgrid[:120, :120]
+    photo = np.where(((x + y) // 9 % 2)[..., None] > 0, (190, 180, 160), (40, 80, 60)).astype(np.float32)
+    thing = np.zeros((120, 120), bool)
+    thing[35:60, 40:80] = thing[60:85, 44:48] = thing[60:85, 70:74] = True
+    photo[thing] = (45, 45, 50)
+    photo += np.random.default_rng(0).normal(0.0, 4.0, photo.shape)
+    return np.clip(photo, 0, 255).astype(np.uint8), thing
+
+
+def test_an_objects_own_colours_tell_it_from_stripes() -> None:
+    photo, thing = striped()
+    own = np.full((30, 3), 52, np.uint8)
+
+    def overlap(mask: np.ndarray) -> float:
+        return float(((mask > 0.5) & thing).sum() / ((mask > 0.5) | thing).sum())
+
+    assert overlap(coloured_as(photo, own)) > 0.9 > overlap(cut_out(photo))
+    darker = np.clip(own * 1.25, 0, 255).astype(np.uint8)  # the photo's light is weaker than the training views'
+    assert overlap(coloured_as(photo, darker)) > 0.8
+    query = prepare_query(photo.astype(np.float32) / 255.0, None, CAMERA, WHITE, True)
+    again = cut_by_colour(query, own)
+    assert again is not None
+    assert overlap(again.mask) > 0.9
+    np.testing.assert_allclose(again.image[2, 2], 1.0)
+    np.testing.assert_array_equal(again.photo, query.photo)
+    assert cut_by_colour(query, np.array([[250, 0, 250]], np.uint8)) is None
+    assert cut_by_colour(query, np.zeros((0, 3), np.uint8)) is None
+    alone = prepare_query(photo.astype(np.float32) / 255.0, thing.astype(np.float32), CAMERA, WHITE, True)
+    assert cut_by_colour(alone, own) is None
 
 
 def test_only_a_photo_that_had_to_be_cut_out_is_kept() -> None:

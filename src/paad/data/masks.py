@@ -16,6 +16,9 @@ from paad.types import Bool, Float32, UInt8
 
 _NOISE_FLOOR = np.float32(0.35)  # Lab units: an eighth of a just noticeable difference, one grey level of 8 bits
 _CUT_PX = 320  # longer side of the picture that GrabCut sees
+_BINS = 16
+_BRIGHTNESSES = (0.6, 0.8, 1.0, 1.25)
+"""Of the light that a photo may be under, beside the usual."""
 _SIGMAS = 4.5  # a pixel of pure noise is farther away once in 5,000 (chi, 3 degrees of freedom)
 _RINGING = np.float32(0.12)  # near a strong edge, less than this share of it may be JPEG's ringing
 _SHADOW_DEEPEST = 0.35  # of the background's lightness; deeper shadows are rarely soft
@@ -134,6 +137,47 @@ def cut_out(image: UInt8) -> Float32:
         return np.zeros(image.shape[:2], np.float32)
     found = (labels == 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())).astype(np.float32)
     out: Float32 = cv2.resize(cv2.GaussianBlur(found, (0, 0), 0.7), image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    return out
+
+
+def coloured_as(image: UInt8, own: UInt8) -> Float32:
+    """Mask [H, W] in [0, 1] of where a photo, uint8 [H, W, 3], shows colours that are likelier the object's ``own``.
+
+    Histograms of ``own`` [N, 3], at a few brightnesses, and of the picture's border; a Bayes decision at each pixel
+    from its neighbourhood. Where object and surroundings share colours it is speckled, but unlike :func:`cut_out` it
+    neither loses a thin part nor takes one stripe of a table for the object.
+    """
+    factors = np.array(_BRIGHTNESSES, np.float32)[:, None, None]
+    lit = np.clip(own.astype(np.float32)[None] * factors, 0, 255).astype(np.uint8).reshape(-1, 3)
+    h, w = image.shape[:2]
+    rim = max(2, round(0.1 * min(h, w)))
+    inner = np.zeros((h, w), np.bool_)
+    inner[rim : h - rim, rim : w - rim] = True
+    ratio = _histogram(lit) / _histogram(image[~inner])
+    small = image // np.uint8(256 // _BINS)
+    log = np.log(ratio)[small[..., 0], small[..., 1], small[..., 2]]
+    smooth = cv2.GaussianBlur(log.astype(np.float32), (0, 0), max(1.0, 0.01 * min(h, w)))
+    out: Float32 = cv2.GaussianBlur(((smooth > 0.0) & inner).astype(np.float32), (0, 0), 0.7)
+    return out
+
+
+def _histogram(colours: UInt8) -> Float32:
+    """Densities [BINS, BINS, BINS] of RGB colours [N, 3], smoothed, never zero."""
+    cells = (colours.reshape(-1, 3) // np.uint8(256 // _BINS)).astype(np.int64)
+    flat = np.bincount((cells[:, 0] * _BINS + cells[:, 1]) * _BINS + cells[:, 2], minlength=_BINS**3)
+    counts: Float32 = (flat.reshape((_BINS,) * 3) / max(1, len(cells))).astype(np.float32)
+    for axis in range(3):
+        counts = _smoothed(counts, axis)
+    out: Float32 = counts + np.float32(0.1 / _BINS**3)
+    return out
+
+
+def _smoothed(counts: Float32, axis: int) -> Float32:
+    """Neighbours along ``axis`` weighed 1, 2, 1."""
+    pad = [(0, 0)] * 3
+    pad[axis] = (1, 1)
+    padded = np.moveaxis(np.pad(counts, pad, mode="edge"), axis, 0)
+    out: Float32 = np.moveaxis(0.25 * padded[:-2] + 0.5 * padded[1:-1] + 0.25 * padded[2:], 0, axis)
     return out
 
 

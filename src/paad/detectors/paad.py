@@ -35,16 +35,18 @@ from paad.geometry.camera import Camera
 from paad.geometry.se3 import rotation_error_deg
 from paad.pose.estimate import THOROUGH, Guide, PoseConfig, search
 from paad.pose.landmarks import find_landmarks
-from paad.pose.query import QueryImage, cameras_of_photo, prepare_query
+from paad.pose.query import QueryImage, cameras_of_photo, cut_by_colour, prepare_query
 from paad.pose.refine import Alignment
 from paad.pose.templates import render_templates
 from paad.types import Bool, Float32, PosedView, Prediction, Progress, Region, SpecimenVerdict
 
-_LEAST_EXPLAINED = {False: 0.4, True: 0.55}
-"""Share of the object that a good specimen must explain for a verdict, by whether the field is rough, see
-:meth:`Expectation.explained`. Other objects reach 0.3 where it is not, and 0.5 where it is, or nearly."""
+_LEAST_EXPLAINED, _LEAST_OF_ROUGH, _LEAST_CUT_OUT = 0.4, 0.55, 0.65
+"""Share of the object that a good specimen must explain for a verdict, see :meth:`Expectation.explained`: of a good
+field, of a rough one, and where the object had to be told from surroundings that nobody knows. Other objects and wrong
+poses reach 0.3, 0.5 and 0.65, or nearly."""
 _DOUBTFUL = 0.8
-"""Below this share the pose is searched for once more, thoroughly, and in the photo as it is, nothing cut out."""
+"""Below this share the pose is searched for again: with the object cut out by its own colours, thoroughly, and in the
+photo as it is, nothing cut out."""
 SAME_POSE_DEG = 5.0
 """A held-out view that is found farther from its pose than this tells nothing of what good views show."""
 _REMEMBERED_VIEWS = 120
@@ -204,7 +206,7 @@ class Paad(Detector):
         except PoseError as error:
             return _unknown(height, width, str(error), began, 0.0)
         posed = time.perf_counter()
-        if found.explained < _LEAST_EXPLAINED[learned.expectation.rough]:
+        if found.explained < self._least_explained(found):
             message = "no camera position explains the photo: another object, or one changed beyond recognition"
             return _unknown(height, width, message, began, found.explained)
         judged = self._judge(found.compared, threshold, width, height)
@@ -230,11 +232,20 @@ class Paad(Detector):
         """
         cameras = cameras_of_photo(self.field.camera, rgb.shape[1], rgb.shape[0])
         queries = [self._query(rgb, alpha, camera) for camera in cameras]
+        templates = self.learned.guide.templates
+        coloured = [] if templates is None else [cut_by_colour(q, templates.colours) for q in queries]
+        by_colour = [q for q in coloured if q is not None]
         # a window cut out of a picture may hold little but the object, and telling it from surroundings then fails
         uncut = [QueryImage(q.photo, None, q.camera, q.background) for q in queries if q.photo is not None]
         best: Found | None = None
         failure = PoseError("no camera was tried")
-        for some, config in ((queries, PoseConfig()), (queries, THOROUGH), (uncut, PoseConfig())):
+        for some, config in (
+            (queries, PoseConfig()),
+            (by_colour, PoseConfig()),
+            (by_colour, THOROUGH),
+            (queries, THOROUGH),
+            (uncut, PoseConfig()),
+        ):
             tried: list[tuple[QueryImage, Alignment]] = []
             for query in some:
                 try:
@@ -249,6 +260,11 @@ class Paad(Detector):
         if best is None:
             raise failure
         return best
+
+    def _least_explained(self, found: Found) -> float:
+        if found.compared.query.photo is not None:
+            return _LEAST_CUT_OUT
+        return _LEAST_OF_ROUGH if self.learned.expectation.rough else _LEAST_EXPLAINED
 
     def _compared(self, query: QueryImage, alignment: Alignment) -> Found:
         began = time.perf_counter()

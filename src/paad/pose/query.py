@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
-from paad.data.masks import cut_out, estimate_mask
+from paad.data.masks import coloured_as, cut_out, estimate_mask
 from paad.fields.framing import composite
 from paad.geometry.camera import Camera
-from paad.types import Float32
+from paad.types import Float32, UInt8
 
 _PLAIN_ENOUGH = 0.5
 _SAME_BACKGROUND = 0.04
@@ -52,6 +52,19 @@ class QueryImage:
         """The same photo at ``factor`` times the resolution."""
         camera = self.camera.scaled(factor)
         return self.resized(camera.width, camera.height)
+
+
+def cut_by_colour(query: QueryImage, colours: UInt8) -> QueryImage | None:
+    """The photo with its object told from its surroundings by the object's own ``colours`` [N, 3] alone.
+
+    None where the photo is not of an object before unknown surroundings, or shows none of the colours.
+    """
+    if query.photo is None or not len(colours):
+        return None
+    mask = coloured_as(np.clip(query.photo * 255.0 + 0.5, 0, 255).astype(np.uint8), colours)
+    if not (mask > 0.5).any():
+        return None
+    return replace(query, image=composite(query.photo, mask, query.background), mask=mask)
 
 
 def cameras_of_photo(trained: Camera, width: int, height: int) -> list[Camera]:

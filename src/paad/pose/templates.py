@@ -37,6 +37,12 @@ class Templates:
     sizes: Float64
 
     @cached_property
+    def colours(self) -> NDArray[np.uint8]:
+        """Colours [M, 3] that the object shows, at most 2,000 or so."""
+        solid = self.rings[self.rings[..., 3] > 240, :3]
+        return np.ascontiguousarray(solid[:: max(1, len(solid) // 2000)])
+
+    @cached_property
     def spectra(self) -> Spectra:
         """The descriptors' spectra; they are kept, since every photo is compared with all of them."""
         return spectra_of(self.rings)
