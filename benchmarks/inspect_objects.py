@@ -5,7 +5,10 @@
 For each folder: seconds and memory of the fit, PSNR of views kept aside, seconds of an inspected photo, pose errors of
 the test views as they are and rolled by a random angle, detection figures, and false alarms on good views. With
 ``--strangers`` the photos of those other objects, an empty picture and noise are shown to each model, and the share
-that is answered "unknown" is printed. A model that lies in ``--models`` already is not fitted again.
+that is answered "unknown" is printed. "explained" is what that answer rests on (``pose_quality``): the tenth and the
+half of good and of defective photos, and the largest of strangers; "error" is that of good views, which tells good
+fields from rough ones. The two limits in ``paad.detectors.paad`` and the one in ``paad.compare.comparison`` lie between
+such figures. A model that lies in ``--models`` already is not fitted again.
 """
 
 from __future__ import annotations
@@ -73,6 +76,7 @@ def judge(detector: Any, folder: Any) -> dict[str, Any]:
     """Detection figures over the test views as they are."""
     evaluation = Evaluation(object_centre=detector.field.centre)
     seconds, errors, alarms, unknown, good = [], [], 0, 0, 0
+    explained: dict[bool, list[float]] = {False: [], True: []}
     truths = folder.test_poses
     for query in folder.test:
         image = query.load_image()
@@ -88,6 +92,7 @@ def judge(detector: Any, folder: Any) -> dict[str, Any]:
             status=result.status,
         )
         seconds.append(result.seconds["total"])
+        explained[query.is_defect].append(result.pose_quality)
         if query.name in truths:
             errors.append(pose_error(result.cam_from_world, truths[query.name]))
         unknown += result.status == "unknown"
@@ -100,20 +105,28 @@ def judge(detector: Any, folder: Any) -> dict[str, Any]:
         "pixel": figures["pixel"],
         "false_alarms": f"{alarms}/{good} at {RATE}",
         "unknown": f"{unknown}/{len(folder.test)}",
+        "error": round(detector.learned.expectation.error, 4),
+        "explained": {
+            "defective" if defective else "good": np.round(np.quantile(shares, [0.1, 0.5]), 3).tolist()
+            for defective, shares in explained.items()
+            if shares
+        },
         "pose": spread(np.array(errors)) if errors else None,
     }
 
 
 def strangers(detector: Any, folders: list[Any], most: int = 8) -> str:
-    """Share of photos of other objects, of empty pictures and of noise that is answered "unknown"."""
+    """Share of photos of other objects, empty pictures and noise that is answered "unknown", and how well the best
+    of them is explained."""
     rng = np.random.default_rng(0)
     h, w = detector.field.camera.height, detector.field.camera.width
     images = [np.full((h, w, 3), 255, np.uint8), np.zeros((h, w, 3), np.uint8), np.full((h, w, 3), 128, np.uint8)]
     images += [rng.integers(0, 256, (h, w, 3)).astype(np.uint8) for _ in range(3)]
     for folder in folders:
         images += [query.load_image() for query in folder.test[:most]]
-    answers = [detector.predict(image).status for image in images]
-    return f"{sum(a == 'unknown' for a in answers)}/{len(answers)}"
+    answers = [detector.predict(image) for image in images]
+    unknown = sum(a.status == "unknown" for a in answers)
+    return f"{unknown}/{len(answers)}, explained at most {max(a.pose_quality for a in answers):.2f}"
 
 
 def spread(errors: np.ndarray) -> str:

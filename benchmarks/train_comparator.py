@@ -1,10 +1,14 @@
 """Train the comparator: python benchmarks/train_comparator.py DATA... --out comparator.safetensors [--steps 3000].
 
+Runs on a GPU where torch finds one; ``--workers`` processes then make the pictures of the steps. The pictures of a step
+depend on the seed and the step alone, however many processes make them.
+
 DATA are files of ``comparator_data.py``. The first ``--validate`` files are left out of the training and reported:
 image AUROC and pixel AP of the residual ratio and of the network. A step takes good and defective photos of one
 assembly; the loss asks that the defect of each defective photo stands out over every place of the good ones (a
-logistic loss over pairs of smooth maxima) and that pixels are told apart. On top of rendered defects, stains are
-painted into good photos, and pictures are shifted, blurred, dimmed, made noisy, turned and recoloured at random.
+logistic loss over pairs of smooth maxima) and that pixels are told apart. On top of rendered defects, stains and lumps
+are painted into good photos and chips cut out of them, and pictures are shifted, blurred, dimmed, made noisy, turned
+and recoloured at random.
 ``--rough`` makes a share of them look as if a poor field had been compared: textured, unevenly lit, cut out badly, out
 of place.
 """
@@ -22,8 +26,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.data import DataLoader, Dataset
 
-from paad.compare.comparator import CHANNELS, DILATIONS, RATIOS, comparator_channels
+from paad.compare.comparator import CHANNELS, CONVOLUTIONS, MIXTURES, RATIOS, comparator_channels
 from paad.compare.kernels_convolve import LEAK
 from paad.compare.residual import blur, gradient_magnitude, residual_maps
 from paad.data.files import whole_file
@@ -33,13 +38,17 @@ from paad.metrics.pixel import PixelEvaluator
 SHARPNESS = 4.0
 """Of the smooth maximum: logsumexp(SHARPNESS * x) / SHARPNESS."""
 PHOTOS_A_STEP = 6
+LEAST_EXPLAINED = 0.5
+"""Share of the object that must look as a good specimen may."""
 CROP_PX = 144
 """Larger pictures are cut to this at random, around a defect if there is one."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """One photo and its reference, see ``comparator_data.py``; ``label`` 0 held out, 1 good, 2 defective."""
+    """One photo and its reference, see ``comparator_data.py``; ``label`` 0 held out, 1 good, 2 defective.
+    ``kind``: of the defect.
+    """
 
     query: np.ndarray
     reference: np.ndarray
@@ -49,6 +58,7 @@ class Pair:
     mask: np.ndarray
     label: int
     unit: np.ndarray
+    kind: str = ""
 
     def channels(self) -> Tensor:
         return torch.from_numpy(
@@ -57,7 +67,7 @@ class Pair:
 
 
 def load(file: Path) -> list[Pair]:
-    """All pairs of one assembly."""
+    """The pairs of one assembly; not those at a wrong pose, which get no verdict."""
     with np.load(file) as z:
         pairs = [
             Pair(
@@ -65,38 +75,65 @@ def load(file: Path) -> list[Pair]:
                 z[f"mask{i}"] > 127,
                 int(label),
                 np.ones(2),
+                str(z["kind"][i]),
             )
             for i, label in enumerate(z["label"])
         ]
+    pairs = [p for p in pairs if _explained(p) >= LEAST_EXPLAINED]
     peaks = np.stack([(p.residuals / p.expected).max(axis=(1, 2)) for p in pairs if p.label == 0])
     return [replace(p, unit=np.median(peaks, axis=0)) for p in pairs]
+
+
+def _explained(pair: Pair) -> float:
+    """As :meth:`paad.compare.comparison.Expectation.explained`, of the reference's object."""
+    there = pair.alpha > 0.5
+    return float((pair.residuals[0] < 2.0 * pair.expected[0])[there].mean()) if there.any() else 0.0
 
 
 class Network(nn.Module):
     """The torch twin of :class:`paad.compare.comparator.Comparator`."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(
-            nn.Conv2d(width if i else CHANNELS, width, 3, padding=d, dilation=d) for i, d in enumerate(DILATIONS)
-        )
-        self.out = nn.Conv2d(width * len(DILATIONS), 1, 1)
+        for name, (inputs, outputs, hole) in CONVOLUTIONS.items():
+            self.add_module(name, nn.Conv2d(inputs, outputs, 3, padding=hole, dilation=hole))
+        for name, (inputs, outputs) in MIXTURES.items():
+            self.add_module(name, nn.Conv2d(inputs, outputs, 1, bias=False))
+        self.out = nn.Conv2d(32, 1, 1)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
         self.ratio = nn.Parameter(torch.tensor([2.0]))
 
-    def forward(self, channels: Tensor) -> Tensor:
-        """Logits [H, W] of channels [C, H, W]."""
-        values, outs = channels[None], []
-        for layer in self.layers:
-            values = functional.leaky_relu(layer(values), LEAK)
-            outs.append(values)
-        return self.ratio * channels[RATIOS].amax(dim=0) + self.out(torch.cat(outs, dim=1))[0, 0]
+    def forward(self, channels: Tensor, there: Tensor) -> Tensor:
+        """Logits [B, H, W] of channels [B, C, H, W]; beyond the pixels that are ``there`` [B, H, W] all is zero.
+
+        Height and width are multiples of 4.
+        """
+        part = dict(self.named_children())
+        known = [there[:, None].float()]
+        for _ in range(2):
+            known.append(functional.max_pool2d(known[-1], 2))
+
+        def convolved(name: str, values: Tensor, level: int) -> Tensor:
+            return functional.leaky_relu(part[name](values), LEAK) * known[level]
+
+        def enlarged(name: str, values: Tensor, level: int) -> Tensor:
+            return functional.interpolate(part[name](values), scale_factor=2, mode="nearest") * known[level]
+
+        full = convolved("full_2", convolved("full_1", channels, 0), 0)
+        half = convolved("half_2", convolved("half_1", functional.avg_pool2d(full, 2), 1), 1)
+        quarter = convolved("quarter_2", convolved("quarter_1", functional.avg_pool2d(half, 2), 2), 2)
+        quarter = convolved("quarter_3", quarter, 2)
+        half = convolved("half_3", half + enlarged("quarter_up", quarter, 1), 1)
+        joined = convolved("full_3", full + enlarged("half_up", half, 0), 0)
+        return self.ratio * channels[:, RATIOS].amax(dim=1) + self.out(torch.cat([full, joined], dim=1))[:, 0]
 
 
 def painted(pair: Pair, rng: np.random.Generator) -> Pair:
-    """A good photo with a stain of random colour, shape, softness and strength."""
-    ys, xs = np.nonzero(pair.alpha > 0.9)
+    """A good photo with a stain of random colour, shape, softness and strength, a lump at the outline or a chip."""
+    what = rng.choice(["stain", "lump", "chip"], p=[0.7, 0.2, 0.1])
+    rim = (pair.alpha > 0.9) if what == "stain" else gradient_magnitude(pair.alpha) > 0.2
+    ys, xs = np.nonzero(rim)
     if len(ys) < 50:
         return pair
     h, w = pair.alpha.shape
@@ -108,16 +145,27 @@ def painted(pair: Pair, rng: np.random.Generator) -> Pair:
         (np.cos(turn) * x + np.sin(turn) * y) / (half * aspect), (np.cos(turn) * y - np.sin(turn) * x) / half
     )
     noise = blur(rng.normal(size=(h, w)).astype(np.float32), max(1.0, 0.5 * half))
-    rim = 1.0 + 0.3 * noise / (noise.std() + 1e-6)
-    cover = np.clip((rim - radius) * half / rng.uniform(0.8, 2.5) + 0.5, 0.0, 1.0) * (pair.alpha > 0.6)
-    base = pair.reference[ys[k], xs[k]]
-    inks = rng.uniform(0.1, 0.75, (20, 3))
-    ink = inks[int((np.abs(inks - base).max(axis=1) > 0.15).argmax())]
-    contrast = float(np.abs(ink - base).max())
-    opacity = min(1.0, float(np.exp(rng.uniform(np.log(0.12), np.log(0.6)))) / max(contrast, 1e-3))
+    edge = 1.0 + 0.3 * noise / (noise.std() + 1e-6)
+    cover = np.clip((edge - radius) * half / rng.uniform(0.8, 2.5) + 0.5, 0.0, 1.0)
+    if what == "chip":
+        ground = pair.query[pair.alpha < 0.02]
+        if not len(ground):
+            return pair
+        ink, opacity, cover = np.median(ground, axis=0), 1.0, cover * (pair.alpha > 0.02)
+    elif what == "lump":
+        ink, opacity = rng.uniform(0.02, 0.9, 3), 1.0
+    else:
+        base = pair.reference[ys[k], xs[k]]
+        inks = rng.uniform(0.1, 0.75, (20, 3))
+        ink = inks[int((np.abs(inks - base).max(axis=1) > 0.15).argmax())]
+        contrast = max(float(np.abs(ink - base).max()), 1e-3)
+        opacity = min(1.0, float(np.exp(rng.uniform(np.log(0.12), np.log(0.6)))) / contrast)
+        cover = cover * (pair.alpha > 0.6)
     share = (opacity * cover)[..., None]
     query = ((1.0 - share) * pair.query + share * ink).astype(np.float32)
-    return replace(pair, query=query, mask=opacity * cover * contrast > 3.0 / 255.0, label=2)
+    least = 3.0 / 255.0 if what == "stain" else 0.08
+    mask = (np.abs(query - pair.query).max(axis=2) > least) & (cover > 0.02)
+    return replace(pair, query=query, mask=mask, label=2) if mask.sum() >= 8 else pair
 
 
 def roughened(pair: Pair, rng: np.random.Generator) -> Pair:
@@ -190,7 +238,12 @@ def varied(pair: Pair, rng: np.random.Generator, rough: float) -> Pair:
     pair = cropped(pair, rng)
     if rng.random() < rough:
         pair = roughened(pair, rng)
-    query, reference = pair.query, pair.reference
+    query, reference, expected = pair.query, pair.reference, pair.expected
+    if rng.random() < 0.4:  # other paints and another exposure
+        factor = np.exp(rng.normal(0.0, 0.2) + rng.normal(0.0, 0.12, 3)).astype(np.float32)
+        query, reference, expected = query * factor, reference * factor, expected * factor.mean()
+    if rng.random() < 0.15:  # dark paper
+        query, reference = 1.0 - query, 1.0 - reference
     if rng.random() < 0.5:
         query = query * (1.0 + rng.normal(0.0, 0.015, 3)).astype(np.float32)
     if rng.random() < 0.5:
@@ -214,43 +267,82 @@ def varied(pair: Pair, rng: np.random.Generator, rough: float) -> Pair:
 
     return Pair(
         *(turned(v, (0, 1)) for v in (query, reference, pair.alpha)),
-        *(turned(v, (1, 2)) for v in (pair.expected, residuals)),
+        *(turned(v, (1, 2)) for v in (expected, residuals)),
         turned(pair.mask, (0, 1)),
         pair.label,
         pair.unit,
     )
 
 
-def loss_of(network: Network, pairs: list[Pair]) -> Tensor:
-    """The loss of one step, see the module."""
-    defects, rest, pixels = [], [], torch.zeros(())
-    for pair in pairs:
-        logits = network(pair.channels())
-        mask = torch.from_numpy(pair.mask)
-        near = torch.from_numpy(cv2.dilate(pair.mask.astype(np.uint8), np.ones((7, 7), np.uint8)) > 0)
-        rest.append(torch.logsumexp(SHARPNESS * logits[~near], 0) / SHARPNESS)
-        each = functional.binary_cross_entropy_with_logits(logits - 4.0, mask.float(), reduction="none")
-        pixels = pixels + 3.0 * each[~mask].mean()
-        if pair.mask.any():
-            defects.append(torch.logsumexp(SHARPNESS * logits[mask], 0) / SHARPNESS)
-            pixels = pixels + 0.15 * each[mask].mean()
-    loss = pixels / len(pairs)
-    if defects:
-        gap = torch.stack(defects)[:, None] - torch.stack(rest)[None]
+class Steps(Dataset[dict[str, Tensor]]):
+    """The pictures of each step: good and defective ones of one assembly, in windows of CROP_PX."""
+
+    def __init__(self, assemblies: list[list[Pair]], steps: int, rough: float, seed: int, side: int = 0) -> None:
+        self.assemblies, self.steps, self.rough, self.seed, self.side = assemblies, steps, rough, seed, side
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __getitem__(self, step: int) -> dict[str, Tensor]:
+        rng = np.random.default_rng([self.seed, step])
+        pairs = self.assemblies[int(rng.integers(len(self.assemblies)))]
+        chosen = []
+        for defective in (False, True):
+            some = [p for p in pairs if (p.label == 2) == defective]
+            chosen += [varied(some[int(i)], rng, self.rough) for i in rng.integers(len(some), size=PHOTOS_A_STEP)]
+        return batch_of(chosen, self.side)
+
+
+def batch_of(pairs: list[Pair], side: int = 0) -> dict[str, Tensor]:
+    """Channels [B, C, H, W] in half precision; what is ``there``, ``defect`` and ``near`` one, bool [B, H, W].
+
+    Pictures smaller than ``side``, or than the largest, are padded.
+    """
+    h, w = (-(-max(side, *(p.alpha.shape[axis] for p in pairs)) // 4) * 4 for axis in (0, 1))
+    out = {"channels": torch.zeros(len(pairs), CHANNELS, h, w, dtype=torch.half)}
+    out |= {name: torch.zeros(len(pairs), h, w, dtype=torch.bool) for name in ("there", "defect", "near")}
+    for i, pair in enumerate(pairs):
+        rows, columns = pair.alpha.shape
+        near = cv2.dilate(pair.mask.astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
+        out["channels"][i, :, :rows, :columns] = pair.channels()
+        out["there"][i, :rows, :columns] = True
+        out["defect"][i, :rows, :columns] = torch.from_numpy(pair.mask)
+        out["near"][i, :rows, :columns] = torch.from_numpy(near)
+    return out
+
+
+def loss_of(logits: Tensor, batch: dict[str, Tensor]) -> Tensor:
+    """The loss of one step, see the module, from logits [B, H, W]."""
+    there, defect = batch["there"], batch["defect"]
+    each = functional.binary_cross_entropy_with_logits(logits - 4.0, defect.float(), reduction="none")
+
+    def mean(which: Tensor) -> Tensor:
+        return (each * which).sum(dim=(1, 2)) / which.sum(dim=(1, 2)).clamp(min=1)
+
+    def largest(which: Tensor) -> Tensor:
+        weighed = torch.where(which, SHARPNESS * logits, -torch.inf)
+        return torch.logsumexp(weighed.flatten(1), dim=1) / SHARPNESS
+
+    loss = (3.0 * mean(there & ~defect) + 0.15 * mean(defect)).mean()
+    some = defect.any(dim=2).any(dim=1)
+    if some.any():
+        gap = largest(defect)[some][:, None] - largest(there & ~batch["near"])[None]
         loss = loss + functional.softplus(-2.0 * gap).mean()
     return loss
 
 
-def figures(network: Network, pairs: list[Pair]) -> list[float]:
+def figures(network: Network, pairs: list[Pair], device: str) -> list[float]:
     """Percent, of the ratio and of the network: image AUROC, image AUROC, pixel AP, pixel AP."""
     tested = [p for p in pairs if p.label > 0]
     labels = np.array([p.label == 2 for p in tested])
     maps: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
     with torch.inference_mode():
         for pair in tested:
-            channels = pair.channels()
-            maps[0].append(channels[RATIOS].amax(dim=0).numpy())
-            maps[1].append(network(channels).numpy())
+            batch = batch_of([pair])
+            h, w = pair.alpha.shape
+            maps[0].append(batch["channels"][0, RATIOS, :h, :w].float().amax(dim=0).numpy())
+            logits = network(batch["channels"].to(device).float(), batch["there"].to(device))
+            maps[1].append(logits[0, :h, :w].cpu().numpy())
     images, pixels = [], []
     for found in maps:
         images.append(100.0 * auroc(np.array([m.max() for m in found]), labels))
@@ -270,42 +362,49 @@ def main() -> None:
     parser.add_argument("--start", type=Path, help="weights to go on from")
     parser.add_argument("--rate", type=float, default=3e-3, help="largest learning rate (default: 0.003)")
     parser.add_argument("--steps", type=int, default=3000)
-    parser.add_argument("--width", type=int, default=16)
     parser.add_argument(
         "--rough", type=float, default=0.0, help="share of pictures made as of a poor field (default: 0)"
     )
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=0, help="processes that make pictures (default: this one)")
+    parser.add_argument("--report-every", type=int, default=500, help="steps between reports (default: 500)")
     args = parser.parse_args()
     torch.set_num_threads(1)
+    cv2.setNumThreads(1)
     torch.manual_seed(args.seed)
-    rng = np.random.default_rng(args.seed)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     reported = {file.stem: load(file) for file in [*args.data[: args.validate], *args.report]}
     assemblies = [load(file) for file in args.data[args.validate :]]
-    network = Network(args.width)
+    network = Network()
     if args.start is not None:
         network.load_state_dict(load_file(str(args.start)))
-    optimizer = torch.optim.AdamW(network.parameters(), lr=args.rate, weight_decay=1e-4)
+    network.to(device)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=args.rate, weight_decay=1e-4, fused=device == "cuda")
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, args.rate, total_steps=args.steps, pct_start=0.1)
-    begin, losses = time.time(), []
-    for step in range(1, args.steps + 1):
-        pairs = assemblies[int(rng.integers(len(assemblies)))]
-        chosen = []
-        for defective in (False, True):
-            some = [p for p in pairs if (p.label == 2) == defective]
-            chosen += [varied(some[int(i)], rng, args.rough) for i in rng.integers(len(some), size=PHOTOS_A_STEP)]
-        loss = loss_of(network, chosen)
+    # on a GPU pictures of one size: convolutions are planned anew for each size
+    steps = Steps(assemblies, args.steps, args.rough, args.seed, CROP_PX if device == "cuda" else 0)
+    begin, total = time.time(), torch.zeros((), device=device)
+    for step, made in enumerate(
+        DataLoader(steps, batch_size=None, num_workers=args.workers, pin_memory=device == "cuda"), start=1
+    ):
+        batch = {name: tensor.to(device, non_blocking=True) for name, tensor in made.items()}
+        loss = loss_of(network(batch["channels"].float(), batch["there"]), batch)
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         schedule.step()
-        losses.append(loss.item())
+        total += loss.detach()
         if step % 100 == 0:
-            print(f"{step}: loss {np.mean(losses[-100:]):.3f}, {time.time() - begin:.0f} s", flush=True)
-        if step % 500 == 0 or step == args.steps:
+            print(f"{step}: loss {total.item() / 100:.3f}, {time.time() - begin:.0f} s", flush=True)
+            total.zero_()
+        if step % args.report_every == 0 or step == args.steps:
             for name, pairs in reported.items():
-                print(f"  {name}: image AUROC, pixel AP: ratio and network {figures(network, pairs)}", flush=True)
-            state = {k: v.contiguous() for k, v in network.state_dict().items()}
+                print(
+                    f"  {name}: image AUROC, pixel AP, of ratio and network: {figures(network, pairs, device)}",
+                    flush=True,
+                )
+            state = {k: v.cpu().contiguous() for k, v in network.state_dict().items()}
             with whole_file(args.out) as temporary:
                 save_file(state, str(temporary))
 

@@ -54,23 +54,21 @@ def main() -> None:
 
 def detected(file: Path) -> list[tuple[str, np.ndarray]]:
     """Kind and measures of the most anomalous region of each defective photo where a defect was found."""
-    pairs, kinds = load(file), np.load(file)["kind"]
+    pairs = load(file)
     maps = [
-        trained_comparator(False).logits(
-            comparator_channels(p.query, p.reference, p.alpha, p.expected, p.residuals, p.unit)
-        )
+        trained_comparator().logits(comparator_channels(p.query, p.reference, p.alpha, p.expected, p.residuals, p.unit))
         for p in pairs
     ]
     peaks = np.array([m.max() for m, p in zip(maps, pairs, strict=True) if p.label == 0])
     threshold = float(np.exp((np.quantile(peaks, 0.95) - np.median(peaks)) / 2.0))
     out = []
-    for logits, pair, kind in zip(maps, pairs, kinds, strict=True):
+    for logits, pair in zip(maps, pairs, strict=True):
         anomaly = np.exp((logits - np.median(peaks)) / 2.0).astype(np.float32)
         regions = regions_of(anomaly, threshold)
         if pair.label == 2 and regions and (regions[0] & pair.mask).any():
             ground = np.abs(pair.query - BACKGROUND).max(axis=2) < LIKE_BACKGROUND
             scene = Scene(pair.query, pair.reference, pair.alpha, ground, anomaly)
-            out.append((FOLDERS[str(kind)], measures(scene, regions[0])))
+            out.append((FOLDERS[pair.kind], measures(scene, regions[0])))
     return out
 
 

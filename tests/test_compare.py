@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from paad.compare.calibration import calibrate
 from paad.compare.comparator import (
     CHANNELS,
-    DILATIONS,
+    CONVOLUTIONS,
     RATIOS,
     comparator_channels,
     object_window,
@@ -63,7 +65,7 @@ def test_the_explained_share_by_hand(outside: int, share: float) -> None:
     query = QueryImage(np.zeros((*shape, 3), np.float32), mask, camera, np.ones(3, np.float32))
     compared = Comparison(query, query.image, alpha, alpha, np.eye(4), residuals, np.zeros((2, 8, 40, 40), np.float32))
     expected = ExpectedResidual(np.zeros((2, 8)))
-    expectation = Expectation(np.zeros((0, 11, 2), np.float32), expected, np.ones(2), 0.0, rough=False)
+    expectation = Expectation(np.zeros((0, 11, 2), np.float32), expected, np.ones(2), 0.0, 0.02)
     assert expectation.explained(compared) == pytest.approx(share)
 
 
@@ -185,25 +187,37 @@ def test_the_convolution_is_that_of_torch(dilation: int) -> None:
     np.testing.assert_allclose(convolve(values, weight, bias, dilation), wanted, atol=2e-5)
 
 
-@pytest.mark.parametrize("rough", [False, True])
-def test_the_comparators_logit_against_a_plain_sum(rough: bool) -> None:
+@pytest.mark.parametrize("size", [(32, 44), (29, 41)])
+def test_the_comparators_logit_against_torch(size: tuple[int, int]) -> None:
     torch = pytest.importorskip("torch")
-    comparator = trained_comparator(rough)
-    channels = np.random.default_rng(3).normal(size=(CHANNELS, 30, 41)).astype(np.float32)
-    values, outs = torch.from_numpy(channels)[None], []
-    for (weight, bias), dilation in zip(comparator.layers, DILATIONS, strict=True):
-        values = torch.nn.functional.conv2d(
-            values, torch.from_numpy(weight), torch.from_numpy(bias), padding=dilation, dilation=dilation
-        )
-        values = torch.nn.functional.leaky_relu(values, LEAK)
-        outs.append(values[0].numpy())
+    functional = torch.nn.functional
+    comparator = trained_comparator()
+    h, w = size
+    channels = np.random.default_rng(3).normal(size=(CHANNELS, h, w)).astype(np.float32)
+
+    def convolved(name: str, values: Any) -> Any:
+        weight, bias = (torch.from_numpy(v) for v in comparator.convolutions[name])
+        hole = CONVOLUTIONS[name][2]
+        return functional.leaky_relu(functional.conv2d(values, weight, bias, padding=hole, dilation=hole), LEAK)
+
+    def halved(values: Any) -> Any:
+        return functional.avg_pool2d(functional.pad(values, (0, values.shape[3] % 2, 0, values.shape[2] % 2)), 2)
+
+    def enlarged(name: str, values: Any, like: Any) -> Any:
+        mixed = functional.conv2d(values, torch.from_numpy(comparator.mixtures[name])[:, :, None, None])
+        return functional.interpolate(mixed, scale_factor=2)[:, :, : like.shape[2], : like.shape[3]]
+
+    full = convolved("full_2", convolved("full_1", torch.from_numpy(channels)[None]))
+    half = convolved("half_2", convolved("half_1", halved(full)))
+    quarter = convolved("quarter_3", convolved("quarter_2", convolved("quarter_1", halved(half))))
+    half = convolved("half_3", half + enlarged("quarter_up", quarter, half))
+    joined = convolved("full_3", full + enlarged("half_up", half, full))
     wanted = comparator.ratio * channels[RATIOS].max(axis=0) + comparator.bias
-    wanted = wanted + np.tensordot(comparator.out, np.concatenate(outs), axes=1)
+    wanted = wanted + np.tensordot(comparator.out, torch.cat([full, joined], dim=1)[0].numpy(), axes=1)
     np.testing.assert_allclose(comparator.logits(channels), wanted, atol=1e-3)
 
 
-@pytest.mark.parametrize("rough", [False, True])
-def test_the_comparator_prefers_a_patch_to_a_misplaced_edge(rough: bool) -> None:
+def test_the_comparator_prefers_a_patch_to_a_misplaced_edge() -> None:
     reference = np.full((64, 64, 3), 0.3, np.float32)
     reference[:, 32:] = 0.6
     alpha, expected = np.ones((64, 64), np.float32), np.full((2, 64, 64), 0.01, np.float32)
@@ -212,7 +226,7 @@ def test_the_comparator_prefers_a_patch_to_a_misplaced_edge(rough: bool) -> None
     stained[28:34, 12:18] += 0.1
     edge, patch = (
         float(
-            trained_comparator(rough)
+            trained_comparator()
             .logits(comparator_channels(q, reference, alpha, expected, residual_maps(q, reference), np.full(2, 3.0)))
             .max()
         )

@@ -1,9 +1,9 @@
 """A small network that tells a defect from an error of the rendering, in what query and reference show around a pixel.
 
-Five convolutions over the signed difference, the expected residual and the reference's edges. It was trained on random
-brick assemblies with planted defects (``benchmarks/train_comparator.py``), never on the twenty toys, and adds to the
-logarithm of the residual ratio, so that without it that ratio would be left. Its logits get their meaning from the
-held-out views of each object.
+A U-Net of three resolutions (Ronneberger et al., 2015) over the signed difference, the expected residual and the
+reference's edges. It was trained on random brick assemblies with planted defects
+(``benchmarks/train_comparator.py``), never on the twenty toys, and adds to the logarithm of the residual ratio, so that
+without it that ratio would be left. Its logits get their meaning from the held-out views of each object.
 """
 
 from __future__ import annotations
@@ -21,16 +21,26 @@ from paad.errors import DataError
 from paad.types import Float32
 
 CHANNELS = 15
-DILATIONS = (1, 1, 2, 4, 8)
+CONVOLUTIONS = {
+    "full_1": (CHANNELS, 16, 1),
+    "full_2": (16, 16, 1),
+    "half_1": (16, 32, 1),
+    "half_2": (32, 32, 1),
+    "quarter_1": (32, 48, 1),
+    "quarter_2": (48, 48, 1),
+    "quarter_3": (48, 48, 2),
+    "half_3": (32, 32, 1),
+    "full_3": (16, 16, 1),
+}
+"""The 3x3 convolutions in order: channels in and out, and the pixels between their holes."""
+MIXTURES = {"quarter_up": (48, 32), "half_up": (32, 16)}
+"""1x1 convolutions, before what they give is enlarged and added to the finer resolution."""
 RATIOS = slice(6, 8)
 """Which channels hold the logarithms of the residual ratios."""
 MARGIN_PX = 12
 """What is compared reaches this far beyond the object."""
-FILES = {
-    False: Path(__file__).with_name("comparator.safetensors"),
-    True: Path(__file__).with_name("comparator_rough.safetensors"),
-}
-"""By whether the field is a rough one, which misses good views by much."""
+FILE = Path(__file__).with_name("comparator.safetensors")
+"""The weights that ship with the package."""
 _LEAST_RATIO, _RATIO_RANGE = 1e-3, (-3.0, 1.5)
 
 
@@ -39,34 +49,56 @@ class Comparator:
     """Weights of the network.
 
     Attributes:
-        layers: (weight [O, C, 3, 3], bias [O]) of each convolution, with the holes of ``DILATIONS``.
-        out: float32 [sum of O], weights of all layers' outputs in the logit.
+        convolutions: weight [O, I, 3, 3] and bias [O] of each of ``CONVOLUTIONS``.
+        mixtures: weight [O, I] of each of ``MIXTURES``.
+        out: float32 [32], weights in the logit of the first and of the last values at full resolution.
         bias: of the logit.
         ratio: weight of the larger residual ratio's logarithm in the logit.
     """
 
-    layers: tuple[tuple[Float32, Float32], ...]
+    convolutions: dict[str, tuple[Float32, Float32]]
+    mixtures: dict[str, Float32]
     out: Float32
     bias: float
     ratio: float
 
     def logits(self, channels: Float32) -> Float32:
         """Logit [H, W] that a pixel is a defect's, from :func:`comparator_channels` [C, H, W]."""
-        from paad.compare.kernels_convolve import convolve
-
+        full = self._convolved("full_2", self._convolved("full_1", channels))
+        half = self._convolved("half_2", self._convolved("half_1", _halved(full)))
+        quarter = self._convolved("quarter_2", self._convolved("quarter_1", _halved(half)))
+        quarter = self._convolved("quarter_3", quarter)
+        half = self._convolved("half_3", half + self._enlarged("quarter_up", quarter, half))
+        joined = self._convolved("full_3", full + self._enlarged("half_up", half, full))
         logit: Float32 = np.float32(self.ratio) * channels[RATIOS].max(axis=0) + np.float32(self.bias)
-        values, first = channels, 0
-        for (weight, bias), dilation in zip(self.layers, DILATIONS, strict=True):
-            values = convolve(values, weight, bias, dilation)
-            for value, share in zip(values, self.out[first : first + len(values)], strict=True):
-                logit += share * value
-            first += len(values)
+        for value, share in zip((*full, *joined), self.out, strict=True):
+            logit += share * value
         return logit
 
+    def _convolved(self, name: str, values: Float32) -> Float32:
+        from paad.compare.kernels_convolve import convolve
 
-@functools.lru_cache(maxsize=2)
-def trained_comparator(rough: bool) -> Comparator:
-    """The comparator that ships with the package for fields that are ``rough``, or not.
+        return convolve(values, *self.convolutions[name], CONVOLUTIONS[name][2])
+
+    def _enlarged(self, name: str, values: Float32, like: Float32) -> Float32:
+        # einsum's own loops: a BLAS adds in an order that depends on its threads
+        mixed = np.einsum("oc,chw->ohw", self.mixtures[name], values)
+        out: Float32 = mixed.repeat(2, axis=1).repeat(2, axis=2)[:, : like.shape[1], : like.shape[2]]
+        return out
+
+
+def _halved(values: Float32) -> Float32:
+    """Means of 2 x 2 pixels, zeros beyond the rim."""
+    _, h, w = values.shape
+    even = np.pad(values, ((0, 0), (0, h % 2), (0, w % 2)))
+    rows = even[:, ::2] + even[:, 1::2]
+    out: Float32 = np.float32(0.25) * (rows[:, :, ::2] + rows[:, :, 1::2])
+    return out
+
+
+@functools.cache
+def trained_comparator() -> Comparator:
+    """The comparator that ships with the package.
 
     Raises:
         DataError: its file is missing or damaged.
@@ -74,15 +106,17 @@ def trained_comparator(rough: bool) -> Comparator:
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    file = FILES[rough]
     try:
-        arrays = load_file(str(file))
-        layers = tuple((arrays[f"layers.{i}.weight"], arrays[f"layers.{i}.bias"]) for i in range(len(DILATIONS)))
+        arrays = load_file(str(FILE))
         return Comparator(
-            layers, arrays["out.weight"].reshape(-1), float(arrays["out.bias"][0]), float(arrays["ratio"][0])
+            {name: (arrays[f"{name}.weight"], arrays[f"{name}.bias"]) for name in CONVOLUTIONS},
+            {name: arrays[f"{name}.weight"][:, :, 0, 0] for name in MIXTURES},
+            arrays["out.weight"].reshape(-1),
+            float(arrays["out.bias"][0]),
+            float(arrays["ratio"][0]),
         )
     except (OSError, SafetensorError, KeyError) as error:
-        raise DataError(f"{file}: the comparator's weights cannot be read ({error}); install paad again") from error
+        raise DataError(f"{FILE}: the comparator's weights cannot be read ({error}); install paad again") from error
 
 
 def comparator_channels(

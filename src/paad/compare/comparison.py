@@ -21,7 +21,7 @@ from paad.types import Bool, Float32, Float64
 _LIKE_BACKGROUND = 0.06
 _AS_EXPECTED = 2.0
 _ROUGH = 0.045
-"""Error of good views from which on a field is rough."""
+"""Error of good views, see :attr:`Expectation.error`, from which on a field is rough."""
 _LOGITS = np.float32(2.0)
 """Logits by which a pixel's anomaly grows e times; a residual ratio's logarithm weighs about as much in a logit."""
 
@@ -58,20 +58,24 @@ class Expectation:
         expected: residuals as features explain them.
         unit: [S], the ratio of residual and expected residual at which a good view usually peaks.
         peak: the comparator's logit at which a good view usually peaks.
-        rough: whether good views are missed by so much that the comparator trained on such fields judges.
+        error: by how much good views are usually missed: root of the mean squared difference over the object.
     """
 
     remembered: Float32
     expected: ExpectedResidual
     unit: Float64
     peak: float
-    rough: bool
+    error: float
+
+    @property
+    def rough(self) -> bool:
+        """Whether good views are missed by much: photos on tables, real photos, few views."""
+        return self.error > _ROUGH
 
     def anomaly_map(self, compared: Comparison) -> Float32:
         """How anomalous each pixel is [H, W]; 1 is where a good view usually peaks."""
-        out: Float32 = np.exp(
-            (_logits(compared, self.expected, self.unit, self.rough) - np.float32(self.peak)) / _LOGITS
-        )
+        logits = _logits(compared, self.expected, self.unit)
+        out: Float32 = np.exp((logits - np.float32(self.peak)) / _LOGITS)
         return out
 
     def explained(self, compared: Comparison) -> float:
@@ -108,9 +112,9 @@ def learn_expectation(remembered: Float32, good: Sequence[Comparison]) -> Expect
     expected = fit_expected([c.residuals for c in good], [c.features for c in good])
     ratios = np.stack([(c.residuals / expected(c.features)).max(axis=(1, 2)) for c in good])
     unit = np.median(ratios, axis=0)
-    rough = float(np.median([_error(c) for c in good])) > _ROUGH
-    peak = float(np.median([_logits(c, expected, unit, rough).max() for c in good]))
-    return Expectation(remembered, expected, unit, peak, rough)
+    error = float(np.median([_error(c) for c in good]))
+    peak = float(np.median([_logits(c, expected, unit).max() for c in good]))
+    return Expectation(remembered, expected, unit, peak, error)
 
 
 def _error(compared: Comparison) -> float:
@@ -119,7 +123,7 @@ def _error(compared: Comparison) -> float:
     return float(np.sqrt((off**2).mean())) if len(off) else 0.0
 
 
-def _logits(compared: Comparison, expected: ExpectedResidual, unit: Float64, rough: bool) -> Float32:
+def _logits(compared: Comparison, expected: ExpectedResidual, unit: Float64) -> Float32:
     """The comparator's logits [H, W]; where neither picture shows the object, the least of them."""
     image, reference = compared.query.image, compared.reference
     window = object_window(compared.alpha, image, reference)
@@ -131,7 +135,7 @@ def _logits(compared: Comparison, expected: ExpectedResidual, unit: Float64, rou
         compared.residuals[(slice(None), *window)],
         unit,
     )
-    found = trained_comparator(rough).logits(channels)
+    found = trained_comparator().logits(channels)
     out = np.full(compared.alpha.shape, found.min(), np.float32)
     out[window] = found
     return out

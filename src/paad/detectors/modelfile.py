@@ -17,8 +17,9 @@ from paad.data.files import whole_file
 from paad.errors import ModelFileError, PaadError
 
 FORMAT = "paad-model"
-FORMAT_VERSION = 3
-"""2: Gaussians in fewer bytes; 3: the comparator. An older file of the ``paad`` method has to be fitted again."""
+FORMAT_VERSION = 4
+"""2: Gaussians in fewer bytes; 3: the comparator; 4: another one. An older file of the ``paad`` method has to be fitted
+again."""
 
 
 def write_model(path: str | Path, tensors: Mapping[str, NDArray[Any]], manifest: Mapping[str, Any]) -> Path:

@@ -96,7 +96,7 @@ def pack(learned: Learned) -> tuple[Tensors, dict[str, Any]]:
         "surface_size": learned.good_surface.surface.size,
         "unit": learned.expectation.unit.tolist(),
         "peak": learned.expectation.peak,
-        "rough": learned.expectation.rough,
+        "error": learned.expectation.error,
         "scales_px": list(SCALES_PX),
         "calibration": {"scores": list(learned.calibration.scores)},
         "quality": None if learned.quality is None else asdict(learned.quality),
@@ -140,7 +140,7 @@ def unpack(tensors: Tensors, manifest: dict[str, Any], device: str) -> Learned:
     return Learned(
         field,
         Guide(templates, landmarks),
-        Expectation(remembered, expected, np.array(manifest["unit"]), manifest["peak"], manifest.get("rough", False)),
+        Expectation(remembered, expected, np.array(manifest["unit"]), manifest["peak"], manifest["error"]),
         Calibration(tuple(manifest["calibration"]["scores"])),
         GoodSurface(Surface(tensors["surface.centres"], manifest["surface_size"]), good),
         None if manifest["quality"] is None else Quality(**manifest["quality"]),
