@@ -63,7 +63,10 @@ def test_a_missing_part_and_a_burr(detector: object, good: np.ndarray) -> None:
     y, x = int(rows[columns.argmin()]), int(columns.min())
     gone, grown = good.copy(), good.copy()
     gone[y - 6 : y + 7, x : x + 12] = 255
-    grown[y - 5 : y + 6, x - 12 : x - 1] = (20, 20, 20)
+    row = SIZE // 4
+    end = int(columns[rows == row].max())
+    assert end < SIZE - 14  # the lump is beside the outline, and inside the picture
+    grown[row - 5 : row + 6, end + 1 : end + 12] = (20, 20, 20)
     lacking = detector.predict(gone, 0.1)
     assert lacking.regions[0].kind == "missing"
     assert 0.6 < lacking.pose_quality < detector.predict(good).pose_quality <= 1.0

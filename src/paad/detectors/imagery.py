@@ -15,6 +15,9 @@ from paad.detectors.base import float_image
 from paad.errors import DataError, ModelFileError
 from paad.types import Float32
 
+_ONE_COLOUR = 0.02
+"""Spread of a colour, as a share of white, that is still one: files are scaled and compressed."""
+
 
 def on_white(image: NDArray[Any]) -> Float32:
     """RGB float32 [H, W, 3] in [0, 1] of what ``predict`` accepts; a transparent ground becomes white, as in MAD.
@@ -48,7 +51,7 @@ def training_photo(view: Any) -> NDArray[Any]:
     if mask is None or not (mask <= 0.0).any():
         return image
     void, white = image[mask <= 0.0], 255 if image.dtype == np.uint8 else 1.0
-    if np.ptp(void, axis=0).max() > 0 or (void[0] == white).all():
+    if np.ptp(void, axis=0).max() > _ONE_COLOUR * white or np.median(void) > (1.0 - _ONE_COLOUR) * white:
         return image
     cover = mask[..., None].astype(np.float32)
     out: Float32 = (image / np.float32(white) * cover + (1.0 - cover)).astype(np.float32)
