@@ -157,3 +157,16 @@ def test_a_fit_on_cuda_is_as_good(detector: object, good: np.ndarray) -> None:
     quality, usual = fitted.learned.quality, detector.learned.quality
     assert quality.psnr_object > usual.psnr_object - 1.0
     assert fitted.predict(_stained(good), 0.1).status == "defect"
+
+
+def test_few_views_are_calibrated_on_views_left_out_in_turn() -> None:
+    views = posed_views(toy_gaussians(), spacing_deg=24.0)[::14]
+    assert len(views) < 8  # too few to keep any aside
+    few = paad.create("paad", device="cpu", **{**OPTIONS, "steps": 150}).fit(views)
+    assert len(few.learned.calibration.scores) == len(views)
+    expectation = few.learned.expectation
+    assert expectation.rough
+    seen = few.find(views[0].image.astype(np.float32) / 255.0, None)
+    own = float(np.sqrt(((seen.compared.query.image - seen.compared.reference) ** 2).mean()))
+    assert expectation.error > 2.0 * own  # a view that the fit has seen says nothing of one that it has not
+    assert few.predict(views[0].image, 0.1).status == "ok"
