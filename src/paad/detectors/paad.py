@@ -52,6 +52,7 @@ SAME_POSE_DEG = 5.0
 _REMEMBERED_VIEWS = 120
 _SHORTER = 3
 """Share of the steps, as a divisor, that a fit gets which only serves to calibrate."""
+_FOLDS = 5
 _LANDMARK_VIEWS = 24
 """Of an object that has silhouettes: landmarks are then needed only for photos whose object cannot be cut out."""
 
@@ -202,13 +203,15 @@ class Paad(Detector):
     def _left_out_in_turn(
         self, views: Sequence[PosedView], points: tuple[Float64, Float32] | None, masked: bool
     ) -> list[Comparison]:
-        """Comparisons of views too few to keep any aside: each beside a shorter fit of the others, at its own pose."""
+        """Comparisons of views too few to keep any aside: each beside a shorter fit of others, at its own pose."""
         config, good = replace(self.config, steps=max(1, self.config.steps // _SHORTER)), []
-        for i, view in enumerate(views):
-            base, _ = self._base([v for j, v in enumerate(views) if j != i], config, points)
-            query = _as_query(base.field, view, masked)
-            at = Alignment(view.cam_from_world, 0.0, np.ones(3, np.float32))
-            good.append(compare(base.field, base.remembered, query, at, self._longest(base.field)))
+        folds = min(len(views), _FOLDS)
+        for fold in range(folds):
+            base, _ = self._base([v for i, v in enumerate(views) if i % folds != fold], config, points)
+            for view in views[fold::folds]:
+                query = _as_query(base.field, view, masked)
+                at = Alignment(view.cam_from_world, 0.0, np.ones(3, np.float32))
+                good.append(compare(base.field, base.remembered, query, at, self._longest(base.field)))
         return good
 
     def _longest(self, field: Field) -> int:

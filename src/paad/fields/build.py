@@ -26,6 +26,7 @@ from paad.render.splats import Splats
 from paad.types import Float32, Float64, PosedView, Progress
 
 LEAST_VIEWS = 3
+LEAST_TO_SPLIT = 16
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ class Split:
 
 
 def split_views(count: int, share: float, at_most: int = 40) -> Split:
-    """Keep every 1 / ``share``-th view aside, evenly spread over the sequence; none of fewer than 8 views."""
-    held = 0 if count < 8 else min(at_most, max(2, round(count * share)))
+    """Keep every 1 / ``share``-th view aside, evenly spread over the sequence; none of fewer than 16 views."""
+    held = 0 if count < LEAST_TO_SPLIT else min(at_most, max(2, round(count * share)))
     aside = {round((k + 0.5) * count / held) for k in range(held)} if held else set()
     return Split(tuple(i for i in range(count) if i not in aside), tuple(sorted(aside)))
 
