@@ -144,7 +144,7 @@ def test_open_scene_points_lie_where_views_agree() -> None:
     assert np.allclose(consistent_points(views, np.zeros(3), 0.9, given, seed=0)[0][0], [9.0, 0, 0])
 
 
-@pytest.mark.parametrize(("count", "held"), [(3, 0), (7, 0), (8, 2), (120, 19), (1000, 40)])
+@pytest.mark.parametrize(("count", "held"), [(3, 0), (8, 0), (15, 0), (16, 3), (120, 19), (1000, 40)])
 def test_split(count: int, held: int) -> None:
     split = split_views(count, 0.16)
     assert len(split.held_out) == held
