@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import cv2
 import numpy as np
 import pytest
@@ -41,6 +43,9 @@ def test_an_object_is_cut_out_of_a_grained_table() -> None:
 def test_cutting_out_finds_nothing_on_an_empty_picture_and_says_the_same_twice() -> None:
     empty = np.full((64, 64, 3), 90, np.uint8)
     np.testing.assert_array_equal(cut_out(empty), cut_out(empty))
+    began = time.perf_counter()
+    assert cut_out(np.full((400, 400, 3), 128, np.uint8)).max() == 0.0
+    assert time.perf_counter() - began < 5.0  # GrabCut alone takes minutes
     photo, _ = on_table(np.array([0.0, -1.0, 0.1]), 2)
     np.testing.assert_array_equal(cut_out(photo), cut_out(photo.copy()))
 

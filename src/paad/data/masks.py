@@ -16,6 +16,7 @@ from paad.types import Bool, Float32, UInt8
 
 _NOISE_FLOOR = np.float32(0.35)  # Lab units: an eighth of a just noticeable difference, one grey level of 8 bits
 _CUT_PX = 320  # longer side of the picture that GrabCut sees
+_ONE_COLOUR = 8  # levels of 255 that a picture spans at least if there is something to be told apart
 _BINS = 16
 _BRIGHTNESSES = (0.6, 0.8, 1.0, 1.25)
 """Of the light that a photo may be under, beside the usual."""
@@ -122,6 +123,8 @@ def cut_out(image: UInt8) -> Float32:
         y, x = np.mgrid[: image.shape[0], : image.shape[1]]
         h, w = image.shape[:2]
         guess = np.hypot((y - 0.5 * h) / (0.36 * h), (x - 0.5 * w) / (0.36 * w)) < 1.0
+    if np.ptp(small.reshape(-1, 3), axis=0).max() < _ONE_COLOUR:  # GrabCut takes minutes to cut what is all alike
+        return np.zeros(image.shape[:2], np.float32)
     likely = cv2.resize(guess.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
     marks = np.where(likely, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     edge = max(2, round(0.04 * min(height, width)))
