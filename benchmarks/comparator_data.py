@@ -24,7 +24,8 @@ from paad.compare.comparison import Comparison, compare
 from paad.data.files import whole_file
 from paad.data.objects import open_object
 from paad.detectors.base import float_image
-from paad.detectors.paad import SAME_POSE_DEG, Paad
+from paad.detectors.paad import Paad
+from paad.detectors.paad_fit import SAME_POSE_DEG
 from paad.errors import PoseError
 from paad.fields.build import split_views
 from paad.geometry.se3 import rotation_error_deg

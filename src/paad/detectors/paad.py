@@ -11,34 +11,28 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from paad.compare.calibration import Calibration, calibrate
 from paad.compare.comparison import (
     Comparison,
-    Expectation,
     compare,
     enlarged,
-    learn_expectation,
     shows_background,
 )
 from paad.compare.kinds import Scene
 from paad.compare.regions import find_regions
-from paad.compare.specimen import GoodSurface
-from paad.compare.surface import on_surface, surface_of
+from paad.compare.surface import on_surface
 from paad.detectors.base import Detector, float_image
+from paad.detectors.paad_fit import base_of, calibrated, good_views, left_out_in_turn, longest_side
 from paad.detectors.paad_specimen import specimen_verdict
-from paad.detectors.paad_state import Learned, as_stored, pack, remembered_as_stored, unpack
+from paad.detectors.paad_state import Learned, pack, unpack
 from paad.detectors.settings import torch_device
-from paad.errors import DataError, PoseError, UsageError
-from paad.fields.config import FieldConfig, FitLog
+from paad.errors import PoseError, UsageError
+from paad.fields.config import FieldConfig
 from paad.fields.field import Field
 from paad.geometry.camera import Camera
-from paad.geometry.se3 import rotation_error_deg
-from paad.pose.estimate import THOROUGH, Guide, PoseConfig, search
-from paad.pose.landmarks import find_landmarks
+from paad.pose.estimate import THOROUGH, PoseConfig, search
 from paad.pose.query import QueryImage, cameras_of_photo, cut_by_colour, prepare_query
 from paad.pose.refine import Alignment
-from paad.pose.templates import render_templates
-from paad.types import Bool, Float32, Float64, PosedView, Prediction, Progress, Region, SpecimenVerdict
+from paad.types import Bool, Float32, PosedView, Prediction, Progress, Region, SpecimenVerdict
 
 _LEAST_EXPLAINED, _LEAST_OF_ROUGH, _LEAST_CUT_OUT = 0.4, 0.55, 0.65
 """Share of the object that a good specimen must explain for a verdict, see :meth:`Expectation.explained`: of a good
@@ -47,14 +41,6 @@ poses reach 0.3, 0.5 and 0.65, or nearly."""
 _DOUBTFUL = 0.8
 """Below this share the pose is searched for again: with the object cut out by its own colours, thoroughly, and in the
 photo as it is, nothing cut out."""
-SAME_POSE_DEG = 5.0
-"""A held-out view that is found farther from its pose than this tells nothing of what good views show."""
-_REMEMBERED_VIEWS = 120
-_SHORTER = 3
-"""Share of the steps, as a divisor, that a fit gets which only serves to calibrate."""
-_FOLDS = 5
-_LANDMARK_VIEWS = 24
-"""Of an object that has silhouettes: landmarks are then needed only for photos whose object cannot be cut out."""
 
 
 @dataclass(frozen=True)
@@ -64,15 +50,6 @@ class PaadConfig(FieldConfig):
     template_spacing_deg: float = 7.0  # angle between neighbouring templates of the pose search
     hold_out: float = 0.16  # share of the training views kept aside for calibration
     false_alarm_rate: float = 0.02  # default share of good photos that may be called defects
-
-
-@dataclass(frozen=True)
-class Base:
-    """A field, what a search in it starts from, and what its Gaussians remember of the training views."""
-
-    field: Field
-    guide: Guide
-    remembered: Float32
 
 
 @dataclass(frozen=True)
@@ -139,84 +116,20 @@ class Paad(Detector):
         split = split_views(len(loaded), self.config.hold_out)
         fitted = [loaded[i] for i in split.fitted]
         held_out = [loaded[i] for i in split.held_out]
-        base, log = self._base(fitted, self.config, points, progress, held_out)
-        masked = (
-            base.field.cut_out and getattr(views, "mask_source", "alpha") == "alpha"
-        )  # so will photos to inspect be
+        base, log = base_of(
+            fitted, self.config, points, self.config.template_spacing_deg, self.device, progress, held_out
+        )
+        # photos to inspect will bring masks if these views did
+        masked = base.field.cut_out and getattr(views, "mask_source", "alpha") == "alpha"
         if held_out or len(fitted) <= LEAST_VIEWS:
-            good = self._good_views(base, held_out or fitted, masked)
+            good = good_views(base, held_out or fitted, masked, longest_side(base.field, self.config))
         else:
-            good = self._left_out_in_turn(fitted, points, masked)
-        expectation, calibration, good_surface = _calibrated(base, good)
+            good = left_out_in_turn(fitted, self.config, points, self.config.template_spacing_deg, self.device, masked)
+        expectation, calibration, good_surface = calibrated(base, good)
         quality = measure_quality(base.field, held_out)
         log.seconds = time.perf_counter() - began
         self._learned = Learned(base.field, base.guide, expectation, calibration, good_surface, quality, log)
         return self
-
-    def _base(
-        self,
-        views: Sequence[PosedView],
-        config: PaadConfig,
-        points: tuple[Float64, Float32] | None,
-        progress: Progress | None = None,
-        watched: Sequence[PosedView] = (),
-    ) -> tuple[Base, FitLog]:
-        """The field of ``views``, as it is stored, and what is made of it."""
-        from paad.compare.remembered import remembered_residuals
-        from paad.fields.build import build_field
-        from paad.fields.targets import targets_of
-
-        field, log = build_field(views, config, points, self.device, progress, watched)
-        field = as_stored(field)
-        templates = render_templates(field, config.template_spacing_deg) if field.bounded else None
-        shown = views if not field.bounded else views[:: max(1, len(views) // _LANDMARK_VIEWS)]
-        guide = Guide(templates, find_landmarks(field, shown))
-        box = (field.low, field.high) if field.bounded else None
-        sample = views[:: max(1, len(views) // _REMEMBERED_VIEWS)]
-        targets = targets_of(sample, field.background, box, field.cut_out, "none", config.max_side)
-        remembered = remembered_as_stored(remembered_residuals(field, [t.to(self.device) for t in targets]))
-        return Base(field, guide, remembered), log
-
-    def _good_views(self, base: Base, views: Sequence[PosedView], masked: bool) -> list[Comparison]:
-        """Comparisons of good views, each of which is a query; those that are found where they are.
-
-        ``masked``: whether they are cut out by their masks, as photos are that bring one.
-        """
-        field, good = base.field, []
-        for view in views:
-            query = _as_query(field, view, masked)
-            try:
-                found = search(field, base.guide, query, PoseConfig())[0]
-            except PoseError:
-                continue
-            if rotation_error_deg(found.cam_from_world, view.cam_from_world) < SAME_POSE_DEG:
-                good.append(compare(field, base.remembered, query, found, self._longest(field)))
-        if not good and field.cut_out and not masked:
-            return self._good_views(base, views, True)  # then photos that bring masks can be judged
-        if not good:
-            raise DataError(
-                f"none of {len(views)} views kept aside was found again by the fitted field; "
-                "check the poses and masks with 'paad data check'"
-            )
-        return good
-
-    def _left_out_in_turn(
-        self, views: Sequence[PosedView], points: tuple[Float64, Float32] | None, masked: bool
-    ) -> list[Comparison]:
-        """Comparisons of views too few to keep any aside: each beside a shorter fit of others, at its own pose."""
-        config, good = replace(self.config, steps=max(1, self.config.steps // _SHORTER)), []
-        folds = min(len(views), _FOLDS)
-        for fold in range(folds):
-            base, _ = self._base([v for i, v in enumerate(views) if i % folds != fold], config, points)
-            for view in views[fold::folds]:
-                query = _as_query(base.field, view, masked)
-                at = Alignment(view.cam_from_world, 0.0, np.ones(3, np.float32))
-                good.append(compare(base.field, base.remembered, query, at, self._longest(base.field)))
-        return good
-
-    def _longest(self, field: Field) -> int:
-        """The longer side, in pixels, of what is compared: that of the training pictures as they were fitted."""
-        return min(max(field.camera.width, field.camera.height), self.config.max_side)
 
     def predict(self, image: NDArray[Any], false_alarm_rate: float | None = None) -> Prediction:
         """Find the camera of ``image`` [H, W, 3|4], compare, and judge at a false-alarm rate (default 0.02).
@@ -301,7 +214,7 @@ class Paad(Detector):
     def _compared(self, query: QueryImage, alignment: Alignment) -> Found:
         began = time.perf_counter()
         field, expectation = self.field, self.learned.expectation
-        compared = compare(field, expectation.remembered, query, alignment, self._longest(field))
+        compared = compare(field, expectation.remembered, query, alignment, longest_side(field, self.config))
         return Found(compared, alignment.gain, expectation.explained(compared), time.perf_counter() - began)
 
     def _query(self, rgb: Float32, alpha: Float32 | None, camera: Camera) -> QueryImage:
@@ -375,24 +288,6 @@ class Paad(Detector):
         out = cls(device=device, **manifest["config"])
         out._learned = unpack(tensors, manifest, out.device)
         return out
-
-
-def _as_query(field: Field, view: PosedView, masked: bool) -> QueryImage:
-    image = view.image.astype(np.float32) / np.float32(255.0)
-    return prepare_query(image, view.mask if masked else None, view.camera, field.background, field.bounded)
-
-
-def _calibrated(base: Base, good: Sequence[Comparison]) -> tuple[Expectation, Calibration, GoodSurface]:
-    """The expected residual, the scores of good views and what they show on the surface."""
-    expectation = learn_expectation(base.remembered, good)
-    maps = [expectation.anomaly_map(c) for c in good]
-    surface = surface_of(base.field)
-    shown = [
-        on_surface(surface, a, c.alpha, c.depth, c.cam_from_world, c.query.camera)
-        for a, c in zip(maps, good, strict=True)
-    ]
-    stored = np.stack(shown).astype(np.float16).astype(np.float32)  # as in the file
-    return expectation, calibrate([float(a.max()) for a in maps]), GoodSurface(surface, stored)
 
 
 def _reduced(picture: Float32, camera: Camera) -> Float32:

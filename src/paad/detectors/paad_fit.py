@@ -1,0 +1,144 @@
+"""What a fit of the ``paad`` method makes of views: a field, how a pose is found in it, and what good views show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from paad.compare.calibration import Calibration, calibrate
+from paad.compare.comparison import Comparison, Expectation, compare, learn_expectation
+from paad.compare.specimen import GoodSurface
+from paad.compare.surface import on_surface, surface_of
+from paad.detectors.paad_state import as_stored, remembered_as_stored
+from paad.errors import DataError, PoseError
+from paad.fields.config import FieldConfig, FitLog
+from paad.fields.field import Field
+from paad.geometry.se3 import rotation_error_deg
+from paad.pose.estimate import Guide, PoseConfig, search
+from paad.pose.landmarks import find_landmarks
+from paad.pose.query import QueryImage, prepare_query
+from paad.pose.refine import Alignment
+from paad.pose.templates import render_templates
+from paad.types import Float32, Float64, PosedView, Progress
+
+SAME_POSE_DEG = 5.0
+"""A held-out view that is found farther from its pose than this tells nothing of what good views show."""
+_REMEMBERED_VIEWS = 120
+_SHORTER = 3
+"""Share of the steps, as a divisor, that a fit gets which only serves to calibrate."""
+_FOLDS = 5
+_LANDMARK_VIEWS = 24
+"""Of an object that has silhouettes: landmarks are then needed only for photos whose object cannot be cut out."""
+
+
+@dataclass(frozen=True)
+class Base:
+    """A field, what a search in it starts from, and what its Gaussians remember of the training views."""
+
+    field: Field
+    guide: Guide
+    remembered: Float32
+
+
+def base_of(
+    views: Sequence[PosedView],
+    config: FieldConfig,
+    points: tuple[Float64, Float32] | None,
+    template_spacing_deg: float,
+    device: str,
+    progress: Progress | None = None,
+    watched: Sequence[PosedView] = (),
+) -> tuple[Base, FitLog]:
+    """The field of ``views``, as it is stored, and what is made of it.
+
+    Raises:
+        DataError: as :func:`paad.fields.build.build_field`.
+    """
+    from paad.compare.remembered import remembered_residuals
+    from paad.fields.build import build_field
+    from paad.fields.targets import targets_of
+
+    field, log = build_field(views, config, points, device, progress, watched)
+    field = as_stored(field)
+    templates = render_templates(field, template_spacing_deg) if field.bounded else None
+    shown = views if not field.bounded else views[:: max(1, len(views) // _LANDMARK_VIEWS)]
+    guide = Guide(templates, find_landmarks(field, shown))
+    box = (field.low, field.high) if field.bounded else None
+    sample = views[:: max(1, len(views) // _REMEMBERED_VIEWS)]
+    targets = targets_of(sample, field.background, box, field.cut_out, "none", config.max_side)
+    remembered = remembered_as_stored(remembered_residuals(field, [t.to(device) for t in targets]))
+    return Base(field, guide, remembered), log
+
+
+def good_views(base: Base, views: Sequence[PosedView], masked: bool, longest: int) -> list[Comparison]:
+    """Comparisons of good views, each of which is a query; those that are found where they are.
+
+    ``masked``: whether they are cut out by their masks, as photos are that bring one; ``longest``: the longer side, in
+    pixels, of what is compared.
+
+    Raises:
+        DataError: none of them is found.
+    """
+    field, good = base.field, []
+    for view in views:
+        query = _as_query(field, view, masked)
+        try:
+            found = search(field, base.guide, query, PoseConfig())[0]
+        except PoseError:
+            continue
+        if rotation_error_deg(found.cam_from_world, view.cam_from_world) < SAME_POSE_DEG:
+            good.append(compare(field, base.remembered, query, found, longest))
+    if not good and field.cut_out and not masked:
+        return good_views(base, views, True, longest)  # then photos that bring masks can be judged
+    if not good:
+        raise DataError(
+            f"none of {len(views)} views kept aside was found again by the fitted field; "
+            "check the poses and masks with 'paad data check'"
+        )
+    return good
+
+
+def left_out_in_turn(
+    views: Sequence[PosedView],
+    config: FieldConfig,
+    points: tuple[Float64, Float32] | None,
+    template_spacing_deg: float,
+    device: str,
+    masked: bool,
+) -> list[Comparison]:
+    """Comparisons of views too few to keep any aside: each beside a shorter fit of others, at its own pose."""
+    shorter, good = replace(config, steps=max(1, config.steps // _SHORTER)), []
+    folds = min(len(views), _FOLDS)
+    for fold in range(folds):
+        rest = [v for i, v in enumerate(views) if i % folds != fold]
+        base, _ = base_of(rest, shorter, points, template_spacing_deg, device)
+        for view in views[fold::folds]:
+            query = _as_query(base.field, view, masked)
+            at = Alignment(view.cam_from_world, 0.0, np.ones(3, np.float32))
+            good.append(compare(base.field, base.remembered, query, at, longest_side(base.field, config)))
+    return good
+
+
+def _as_query(field: Field, view: PosedView, masked: bool) -> QueryImage:
+    image = view.image.astype(np.float32) / np.float32(255.0)
+    return prepare_query(image, view.mask if masked else None, view.camera, field.background, field.bounded)
+
+
+def calibrated(base: Base, good: Sequence[Comparison]) -> tuple[Expectation, Calibration, GoodSurface]:
+    """The expected residual, the scores of good views and what they show on the surface."""
+    expectation = learn_expectation(base.remembered, good)
+    maps = [expectation.anomaly_map(c) for c in good]
+    surface = surface_of(base.field)
+    shown = [
+        on_surface(surface, a, c.alpha, c.depth, c.cam_from_world, c.query.camera)
+        for a, c in zip(maps, good, strict=True)
+    ]
+    stored = np.stack(shown).astype(np.float16).astype(np.float32)  # as in the file
+    return expectation, calibrate([float(a.max()) for a in maps]), GoodSurface(surface, stored)
+
+
+def longest_side(field: Field, config: FieldConfig) -> int:
+    """The longer side, in pixels, of what is compared: that of the training pictures as they were fitted."""
+    return min(max(field.camera.width, field.camera.height), config.max_side)
