@@ -40,6 +40,8 @@ SHARPNESS = 4.0
 PHOTOS_A_STEP = 6
 LEAST_EXPLAINED = 0.5
 """Share of the object that must look as a good specimen may."""
+WIDTHS = tuple(CONVOLUTIONS[name][1] for name in ("full_1", "half_1", "quarter_1"))
+"""Channels at the three resolutions."""
 CROP_PX = 144
 """Larger pictures are cut to this at random, around a defect if there is one."""
 
@@ -110,9 +112,14 @@ class Network(nn.Module):
         Height and width are multiples of 4.
         """
         part = dict(self.named_children())
-        known = [there[:, None].float()]
+        levels = [there[:, None].to(channels.dtype)]
         for _ in range(2):
-            known.append(functional.max_pool2d(known[-1], 2))
+            levels.append(functional.max_pool2d(levels[-1], 2))
+        # as many channels as the values at that resolution: torch multiplies these several times as fast
+        known = [
+            level.expand(-1, width, -1, -1).contiguous(memory_format=torch.channels_last)
+            for level, width in zip(levels, WIDTHS, strict=True)
+        ]
 
         def convolved(name: str, values: Tensor, level: int) -> Tensor:
             return functional.leaky_relu(part[name](values), LEAK) * known[level]
@@ -126,7 +133,9 @@ class Network(nn.Module):
         quarter = convolved("quarter_3", quarter, 2)
         half = convolved("half_3", half + enlarged("quarter_up", quarter, 1), 1)
         joined = convolved("full_3", full + enlarged("half_up", half, 0), 0)
-        return self.ratio * channels[:, RATIOS].amax(dim=1) + self.out(torch.cat([full, joined], dim=1))[:, 0]
+        shares = self.out.weight.split(WIDTHS[0], dim=1)
+        logit = functional.conv2d(full, shares[0]) + functional.conv2d(joined, shares[1], self.out.bias)
+        return self.ratio * channels[:, RATIOS].amax(dim=1).float() + logit[:, 0].float()
 
 
 def painted(pair: Pair, rng: np.random.Generator) -> Pair:
@@ -308,6 +317,7 @@ def batch_of(pairs: list[Pair], side: int = 0) -> dict[str, Tensor]:
         out["there"][i, :rows, :columns] = True
         out["defect"][i, :rows, :columns] = torch.from_numpy(pair.mask)
         out["near"][i, :rows, :columns] = torch.from_numpy(near)
+    out["channels"] = out["channels"].contiguous(memory_format=torch.channels_last)
     return out
 
 
@@ -367,6 +377,9 @@ def main() -> None:
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=0, help="processes that make pictures (default: this one)")
+    parser.add_argument(
+        "--bfloat16", action="store_true", help="convolutions in bfloat16: twice as fast where a CPU has AMX"
+    )
     parser.add_argument("--report-every", type=int, default=500, help="steps between reports (default: 500)")
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -378,7 +391,8 @@ def main() -> None:
     network = Network()
     if args.start is not None:
         network.load_state_dict(load_file(str(args.start)))
-    network.to(device)
+    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    precision = torch.bfloat16 if args.bfloat16 else torch.float32
     optimizer = torch.optim.AdamW(network.parameters(), lr=args.rate, weight_decay=1e-4, fused=device == "cuda")
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, args.rate, total_steps=args.steps, pct_start=0.1)
     # on a GPU pictures of one size: convolutions are planned anew for each size
@@ -388,7 +402,9 @@ def main() -> None:
         DataLoader(steps, batch_size=None, num_workers=args.workers, pin_memory=device == "cuda"), start=1
     ):
         batch = {name: tensor.to(device, non_blocking=True) for name, tensor in made.items()}
-        loss = loss_of(network(batch["channels"].float(), batch["there"]), batch)
+        with torch.autocast(device, torch.bfloat16, enabled=args.bfloat16):
+            logits = network(batch["channels"].to(precision), batch["there"])
+        loss = loss_of(logits, batch)
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)

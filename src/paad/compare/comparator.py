@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from paad.compare.residual import gradient_magnitude
 from paad.errors import DataError
+from paad.geometry.pixels import largest_difference
 from paad.types import Float32
 
 CHANNELS = 15
@@ -158,7 +159,7 @@ def comparator_channels(
 
 def object_window(alpha: Float32, query: Float32, reference: Float32) -> tuple[slice, slice]:
     """Rows and columns that hold the object in either picture [H, W, 3], and a margin; all if neither shows it."""
-    there = (alpha > 0.02) | (np.abs(query - reference).max(axis=2) > 0.1)
+    there = (alpha > 0.02) | (largest_difference(query, reference) > 0.1)
     ys, xs = np.nonzero(there.any(axis=1))[0], np.nonzero(there.any(axis=0))[0]
     if not len(ys):
         return slice(None), slice(None)

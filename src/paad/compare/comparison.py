@@ -13,6 +13,7 @@ from paad.compare.expected import ExpectedResidual, expectation_features, fit_ex
 from paad.compare.residual import residual_maps
 from paad.compare.surroundings import surroundings_of
 from paad.fields.field import Field
+from paad.geometry.pixels import largest_difference
 from paad.pose.query import QueryImage
 from paad.pose.refine import Alignment
 from paad.pose.settle import as_lit
@@ -147,7 +148,7 @@ def shows_background(field: Field, compared: Comparison) -> Bool | None:
         return None
     photo = compared.query.photo
     ground = compared.query.background if photo is None else surroundings_of(photo, compared.alpha)
-    near: Bool = np.abs(compared.query.image - ground).max(axis=2) < _LIKE_BACKGROUND
+    near: Bool = largest_difference(compared.query.image, ground) < _LIKE_BACKGROUND
     if photo is None and compared.query.mask is not None:
         near |= compared.query.mask < 0.5
     return near

@@ -30,20 +30,20 @@ def _row(padded: Any, weight: Any, bias: Any, dilation: int, y: int, out: Any) -
         a[:], b[:], c[:], d[:] = bias[o], bias[o + 1], bias[o + 2], bias[o + 3]
         for k in range(channels):
             for i in range(3):
-                for j in range(3):
-                    source = padded[k, y + i * dilation, j * dilation : j * dilation + width]
-                    wa, wb, wc, wd = (
-                        weight[o, k, i, j],
-                        weight[o + 1, k, i, j],
-                        weight[o + 2, k, i, j],
-                        weight[o + 3, k, i, j],
-                    )
-                    for x in range(width):
-                        v = source[x]
-                        a[x] += wa * v
-                        b[x] += wb * v
-                        c[x] += wc * v
-                        d[x] += wd * v
+                # the three taps of a row at once: each output is loaded and stored once for three products
+                line = padded[k, y + i * dilation]
+                left, middle, right = line[:width], line[dilation : dilation + width], line[2 * dilation :]
+                wa, wb, wc, wd = weight[o, k, i], weight[o + 1, k, i], weight[o + 2, k, i], weight[o + 3, k, i]
+                a0, a1, a2 = wa[0], wa[1], wa[2]
+                b0, b1, b2 = wb[0], wb[1], wb[2]
+                c0, c1, c2 = wc[0], wc[1], wc[2]
+                d0, d1, d2 = wd[0], wd[1], wd[2]
+                for x in range(width):
+                    u, v, w = left[x], middle[x], right[x]
+                    a[x] += a0 * u + a1 * v + a2 * w
+                    b[x] += b0 * u + b1 * v + b2 * w
+                    c[x] += c0 * u + c1 * v + c2 * w
+                    d[x] += d0 * u + d1 * v + d2 * w
     for o in range(outputs):
         row = out[o, y]
         for x in range(width):

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from paad.compare.residual import blur
+from paad.geometry.pixels import largest_difference
 from paad.types import Bool, Float32
 
 _REACH = 0.04
@@ -57,6 +58,6 @@ def _may_be_ground(photo: Float32, nearby: Float32, spread: Float32) -> Bool:
     """Where a photo shows what lies nearby, or its shadow: darker, in the same hue."""
     light, usual = photo.mean(axis=2, keepdims=True), np.maximum(nearby.mean(axis=2, keepdims=True), 1e-3)
     shade = np.clip(light / usual, _DEEPEST_SHADOW, 1.0)
-    near = np.abs(photo - shade * nearby).max(axis=2)
+    near = largest_difference(photo, shade * nearby)
     out: Bool = near < np.maximum(_LIKE, _SIGMAS * spread[..., 0])
     return out

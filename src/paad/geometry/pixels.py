@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from paad.types import Float32
 
 
@@ -14,4 +16,11 @@ def squared_distance(a: Float32, b: Float32 | float) -> Float32:
     out: Float32 = difference[..., 0] * difference[..., 0]
     for channel in range(1, difference.shape[-1]):
         out += difference[..., channel] * difference[..., channel]
+    return out
+
+
+def largest_difference(a: Float32, b: Float32) -> Float32:
+    """Largest absolute difference over the three channels of ``a`` and ``b`` [..., 3]; channel by channel, as above."""
+    difference = np.abs(a - b)
+    out: Float32 = np.maximum(np.maximum(difference[..., 0], difference[..., 1]), difference[..., 2])
     return out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,9 @@ from paad.types import Float64
 
 _COARSE_GAUSSIANS = 8000
 _SLID_PX = 40
+_SAME_DEG = 2.0
+_HOPELESS = 2.5
+"""Poses that cost this many times the best one's go no further."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,8 @@ class Stage:
     blur_px: float  # standard deviation of the blur
     kept: int  # poses that go on to the next stage
     least_scale: float = 0.3  # least colour difference at which a pixel counts half
+    done_px: float = 0.2  # a step that moves the object by less is the last
+    apart_deg: float = 0.0  # starts turned by less than this from a pose that was found are not tried
 
 
 @dataclass(frozen=True)
@@ -39,10 +45,10 @@ class PoseConfig:
     hypotheses: int = 10  # starts from the templates
     slid: int = 0  # of them that are also slid over the picture, see paad.pose.slide; none by default
     stages: tuple[Stage, ...] = (
-        Stage(56, 3, 1.0, 3),
+        Stage(56, 3, 1.0, 3, apart_deg=10.0),
         Stage(120, 3, 1.5, 2),
         Stage(420, 3, 1.0, 1, 0.05),
-        Stage(420, 4, 0.5, 1, 0.05),
+        Stage(420, 4, 0.5, 1, 0.05, 0.02),
     )
     settling_steps: int = 5  # of the last alignment, where the field does not look like the photo as it is
     gain_stiffness: float = 0.05  # how reluctantly brightness is corrected
@@ -52,10 +58,10 @@ THOROUGH = PoseConfig(
     hypotheses=40,
     slid=20,
     stages=(
-        Stage(56, 3, 1.0, 6),
+        Stage(56, 3, 1.0, 6, apart_deg=6.0),
         Stage(120, 3, 1.5, 3),
         Stage(420, 3, 1.0, 1, 0.05),
-        Stage(420, 4, 0.5, 1, 0.05),
+        Stage(420, 4, 0.5, 1, 0.05, 0.02),
     ),
 )
 """For a photo whose outline misleads: a large part is missing, or the object is cut out badly. Three times as long."""
@@ -92,13 +98,11 @@ def search(field: Field, guide: Guide, query: QueryImage, config: PoseConfig) ->
     for stage in config.stages:
         level = query.scaled(min(1.0, stage.object_px / size))
         shown = sparse if stage.object_px <= 64 else field
-        tried = (
-            align(shown, level, s, stage.steps, config.gain_stiffness, stage.blur_px, stage.least_scale) for s in starts
-        )
-        found = [a for a in tried if a is not None]
+        found = _aligned(shown, level, starts, stage, config.gain_stiffness)
         if not found:
             raise PoseError("no camera position explains the photo: the search left the picture from every start")
-        found = distinct(sorted(found, key=lambda a: a.cost), field)[: stage.kept]
+        found = distinct(sorted(found, key=lambda a: a.cost))[: stage.kept]
+        found = [a for a in found if a.cost <= _HOPELESS * found[0].cost]
         starts = [a.cam_from_world for a in found]
     if needs_settling(field, query):
         level = query.scaled(min(1.0, config.stages[-1].object_px / size))
@@ -124,11 +128,31 @@ def starting_poses(field: Field, guide: Guide, query: QueryImage, config: PoseCo
     return out
 
 
-def distinct(found: list[Alignment], field: Field) -> list[Alignment]:
+def _aligned(
+    field: Field, query: QueryImage, starts: Sequence[Float64], stage: Stage, gain_stiffness: float
+) -> list[Alignment]:
+    """What ``starts`` lead to, but for those that leave the picture or lie beside what others led to."""
+    found: list[Alignment] = []
+    for start in starts:
+        if any(_turned_less(start, other.cam_from_world, stage.apart_deg) for other in found):
+            continue
+        aligned = align(
+            field, query, start, stage.steps, gain_stiffness, stage.blur_px, stage.least_scale, stage.done_px
+        )
+        if aligned is not None:
+            found.append(aligned)
+    return found
+
+
+def distinct(found: Sequence[Alignment]) -> list[Alignment]:
     """``found`` without those that ended within 2 degrees of a better one."""
     out: list[Alignment] = []
     for candidate in found:
-        r = candidate.cam_from_world[:3, :3]
-        if all(np.trace(r @ other.cam_from_world[:3, :3].T) < 1 + 2 * np.cos(np.radians(2.0)) for other in out):
+        if not any(_turned_less(candidate.cam_from_world, other.cam_from_world, _SAME_DEG) for other in out):
             out.append(candidate)
     return out
+
+
+def _turned_less(a: Float64, b: Float64, degrees: float) -> bool:
+    """Whether the rotations of two poses [4, 4] differ by less than so many degrees."""
+    return bool(np.trace(a[:3, :3] @ b[:3, :3].T) > 1 + 2 * np.cos(np.radians(degrees)))

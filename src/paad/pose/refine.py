@@ -77,8 +77,8 @@ def align(
     Both pictures are blurred by ``blur_px`` (standard deviation, pixels) first: edges a pixel wide pull only from a
     pixel away, and without it the steps are a tenth as long.
     ``least_scale``: the colour difference at which a pixel counts half, if most differ by less.
-    Stops when a step moves the object by less than ``tolerance_px`` pixels. Returns None where the field leaves the
-    picture or the equations are singular: there is then no pose to be had from this start.
+    The step that moves the object by less than ``tolerance_px`` pixels is the last. Returns None where the field leaves
+    the picture or the equations are singular: there is then no pose to be had from this start.
     """
     pose = np.asarray(start, np.float64)
     image = blurred(query.image, blur_px)
@@ -113,7 +113,7 @@ def align(
             return best
         pose, moved = stepped
         if moved < tolerance_px:
-            break
+            return Alignment(pose, now.cost, gain) if now is best else best
     return best
 
 
