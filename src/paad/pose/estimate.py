@@ -50,7 +50,7 @@ class PoseConfig:
         Stage(420, 3, 1.0, 1, 0.05),
         Stage(420, 4, 0.5, 1, 0.05, 0.02),
     )
-    settling_steps: int = 5  # of the last alignment, where the field does not look like the photo as it is
+    settling_steps: int = 15  # of the last alignment, where the field does not look like the photo as it is
     gain_stiffness: float = 0.05  # how reluctantly brightness is corrected
 
 
