@@ -140,7 +140,7 @@ class Network(nn.Module):
 
 def painted(pair: Pair, rng: np.random.Generator) -> Pair:
     """A good photo with a stain of random colour, shape, softness and strength, a lump at the outline or a chip."""
-    what = rng.choice(["stain", "lump", "chip"], p=[0.7, 0.2, 0.1])
+    what = rng.choice(["stain", "lump", "chip"], p=[0.45, 0.25, 0.3])
     rim = (pair.alpha > 0.9) if what == "stain" else gradient_magnitude(pair.alpha) > 0.2
     ys, xs = np.nonzero(rim)
     if len(ys) < 50:
@@ -221,14 +221,17 @@ def _field(rng: np.random.Generator, shape: tuple[int, int], width: float) -> np
 
 
 def cropped(pair: Pair, rng: np.random.Generator) -> Pair:
-    """At most CROP_PX of a pair each way."""
+    """At most CROP_PX of a pair each way; at times less, so that the picture's edge cuts the object and the defect."""
     windows = []
     places = np.argwhere(pair.mask if pair.mask.any() else pair.alpha > 0.5)
     place = places[int(rng.integers(len(places)))] if len(places) else np.zeros(2, int)
+    cut = rng.random() < 0.25
+    inside = 3 if cut else 24
     for size, middle in zip(pair.alpha.shape, place, strict=True):
-        low, high = max(0, int(middle) - CROP_PX + 24), min(int(middle) - 24, size - CROP_PX)
-        first = int(rng.integers(low, high + 1)) if high >= low else max(0, min(int(low), size - CROP_PX))
-        windows.append(slice(first, first + CROP_PX))
+        side = int(min(CROP_PX, size) * (rng.uniform(0.6, 1.0) if cut else 1.0))
+        low, high = max(0, int(middle) - side + inside), min(int(middle) - inside, size - side)
+        first = int(rng.integers(low, high + 1)) if high >= low else max(0, min(int(low), size - side))
+        windows.append(slice(first, first + side))
     window = tuple(windows)
     return replace(
         pair,
@@ -242,7 +245,7 @@ def varied(pair: Pair, rng: np.random.Generator, rough: float) -> Pair:
 
     With probability ``rough`` also as a poor field would.
     """
-    if pair.label != 2 and rng.random() < 0.4:
+    if pair.label != 2 and rng.random() < 0.5:
         pair = painted(pair, rng)
     pair = cropped(pair, rng)
     if rng.random() < rough:
@@ -370,6 +373,7 @@ def main() -> None:
     parser.add_argument("--validate", type=int, default=0, help="files to leave out and to report (default: 0)")
     parser.add_argument("--report", type=Path, nargs="*", default=[], help="more files to report")
     parser.add_argument("--start", type=Path, help="weights to go on from")
+    parser.add_argument("--mix", nargs=2, metavar=("FILE", "SHARE"), help="older weights and their share of the result")
     parser.add_argument("--rate", type=float, default=3e-3, help="largest learning rate (default: 0.003)")
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument(
@@ -385,6 +389,7 @@ def main() -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     torch.manual_seed(args.seed)
+    older, share = (None, 0.0) if args.mix is None else (load_file(args.mix[0]), float(args.mix[1]))
     device = "cuda" if torch.cuda.is_available() else "cpu"
     reported = {file.stem: load(file) for file in [*args.data[: args.validate], *args.report]}
     assemblies = [load(file) for file in args.data[args.validate :]]
@@ -414,6 +419,10 @@ def main() -> None:
         if step % 100 == 0:
             print(f"{step}: loss {total.item() / 100:.3f}, {time.time() - begin:.0f} s", flush=True)
             total.zero_()
+        if older is not None and step == args.steps:
+            # less sure of itself before what it was not trained on (Wortsman et al., "Robust fine-tuning", 2022)
+            trained = network.state_dict()
+            network.load_state_dict({k: torch.lerp(v, older[k].to(v), share) for k, v in trained.items()})
         if step % args.report_every == 0 or step == args.steps:
             for name, pairs in reported.items():
                 print(

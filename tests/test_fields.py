@@ -30,6 +30,11 @@ from toy import CAMERA, WHITE, photograph, pose_from, posed_views, toy_gaussians
 SMALL = FieldConfig(steps=160, initial_gaussians=2500, max_gaussians=3000, sh_degree=1, grow_every=40)
 
 
+def test_few_views_tell_no_gloss() -> None:
+    assert [FieldConfig().for_views(n).sh_degree for n in (4, 11, 12, 31, 32, 79, 80, 210)] == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert FieldConfig(sh_degree=3).for_views(4).sh_degree == 3
+
+
 def _ball_views(radius: float = 0.5) -> list[PosedView]:
     """Exact silhouettes of a ball at (0.2, 0, 0)."""
     centre = np.array([0.2, 0.0, 0.0])

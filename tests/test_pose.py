@@ -134,6 +134,19 @@ def test_any_direction_roll_and_distance(field: Field, guide: Guide, seed: int) 
     assert translation_error_relative(found[0].cam_from_world, truth, field.centre) < 0.02
 
 
+def test_starts_beside_a_found_pose_are_not_missed(field: Field, guide: Guide) -> None:
+    """The search that leaves them out ends where the one that tries them all does."""
+    skipping = PoseConfig()
+    trying = dataclasses.replace(
+        skipping, stages=(dataclasses.replace(skipping.stages[0], apart_deg=0.0), *skipping.stages[1:])
+    )
+    for roll in (10.0, 130.0, 250.0):
+        query = _query(pose_from(DIRECTION, roll_deg=roll), field)
+        quick, whole = (search(field, guide, query, config)[0] for config in (skipping, trying))
+        assert rotation_error_deg(quick.cam_from_world, whole.cam_from_world) < 0.1
+        assert quick.cost < whole.cost + 1e-4
+
+
 def test_a_larger_photo_and_a_turned_one(field: Field, guide: Guide) -> None:
     truth = pose_from(DIRECTION)
     large = CAMERA.scaled(2.0)

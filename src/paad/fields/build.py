@@ -98,6 +98,7 @@ def build_field(
     """
     if len(views) < LEAST_VIEWS:
         raise DataError(f"{len(views)} usable views; a field needs at least {LEAST_VIEWS}, and good ones 50 or more")
+    config = config.for_views(len(views))
     poses = np.stack([v.cam_from_world for v in views])
     centre, reach = view_volume([v.camera for v in views], poses)
     bounded = sum(v.mask is not None for v in views) >= max(LEAST_VIEWS, len(views) // 2)

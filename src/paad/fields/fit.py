@@ -57,7 +57,8 @@ def initial_gaussians(xyz: Float64, rgb: Float32, spacing: float | Float64, conf
         sizes = sizes[chosen] * np.float32(np.sqrt(len(xyz) / config.initial_gaussians))
         xyz, rgb = xyz[chosen], rgb[chosen]
     n = len(xyz)
-    sh = torch.zeros(n, SH_BASES[config.sh_degree], 3)
+    degree = max(SH_BASES) if config.sh_degree is None else config.sh_degree
+    sh = torch.zeros(n, SH_BASES[degree], 3)
     sh[:, 0] = (torch.from_numpy(np.ascontiguousarray(rgb)) - 0.5) / 0.28209479177387814
     return Gaussians(
         torch.from_numpy(xyz.astype(np.float32)),
