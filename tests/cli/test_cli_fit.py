@@ -120,7 +120,7 @@ def _child(prelude: str, *arguments: Any) -> subprocess.Popen[str]:
     )
 
 
-@pytest.mark.parametrize("damage", ["missing", "empty", "cut", "text", "foreign", "newer", "unknown method"])
+@pytest.mark.parametrize("damage", ["missing", "empty", "cut", "text", "foreign", "newer", "older", "unknown method"])
 def test_an_unusable_model_is_3_or_2(paad: Any, model: Path, tmp_path: Path, damage: str) -> None:
     from safetensors.numpy import save_file
 
@@ -132,8 +132,8 @@ def test_an_unusable_model_is_3_or_2(paad: Any, model: Path, tmp_path: Path, dam
         broken.write_bytes({"empty": b"", "cut": whole[: len(whole) // 2], "text": b"not a model at all"}[damage])
     elif damage == "foreign":
         save_file({"a": np.zeros(3, np.float32)}, str(broken))
-    elif damage == "newer":
-        write_model(broken, {}, {"method": "tiny", "format_version": 999})
+    elif damage in ("newer", "older"):
+        write_model(broken, {}, {"method": "tiny", "format_version": 999 if damage == "newer" else 1})
     elif damage == "unknown method":
         write_model(broken, {}, {"method": "unheard-of"})
     code, out, err = paad("inspect", broken, "a.png", "--json", "-")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import zlib
+import lzma
 from typing import Any
 
 import numpy as np
@@ -46,9 +46,9 @@ def of_places(code: NDArray[np.uint16], box: Float32) -> Float32:
 
 
 def squeezed(name: str, array: NDArray[Any]) -> Tensors:
-    """Two tensors that stand for ``array``: its bytes after zlib, byte planes apart, and its shape."""
-    planes = np.ascontiguousarray(np.moveaxis(array, 0, -1)).tobytes()
-    return {name: np.frombuffer(zlib.compress(planes, 6), np.uint8), f"{name}.shape": np.array(array.shape, np.int64)}
+    """Two tensors that stand for ``array``: its bytes after LZMA, and its shape."""
+    packed = lzma.compress(np.ascontiguousarray(array).tobytes(), preset=4)
+    return {name: np.frombuffer(packed, np.uint8), f"{name}.shape": np.array(array.shape, np.int64)}
 
 
 def unsqueezed(name: str, tensors: Tensors, dtype: type[np.generic]) -> NDArray[Any]:
@@ -58,9 +58,9 @@ def unsqueezed(name: str, tensors: Tensors, dtype: type[np.generic]) -> NDArray[
         KeyError: it is not among ``tensors``.
         ValueError: the bytes do not fit the shape or cannot be inflated.
     """
-    first, *rest = (int(n) for n in tensors[f"{name}.shape"])
+    shape = tuple(int(n) for n in tensors[f"{name}.shape"])
     try:
-        planes = np.frombuffer(zlib.decompress(tensors[name].tobytes()), dtype)
-    except zlib.error as error:
+        flat = np.frombuffer(lzma.decompress(tensors[name].tobytes()), dtype)
+    except lzma.LZMAError as error:
         raise ValueError(f"tensor {name!r} cannot be inflated ({error})") from error
-    return np.ascontiguousarray(np.moveaxis(planes.reshape(*rest, first), -1, 0))
+    return flat.reshape(shape).copy()

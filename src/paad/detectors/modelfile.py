@@ -17,7 +17,8 @@ from paad.data.files import whole_file
 from paad.errors import ModelFileError, PaadError
 
 FORMAT = "paad-model"
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
+"""Of what is written, and the only one that is read."""
 """2: Gaussians in fewer bytes; 3: the comparator; 4: another one. An older file of the ``paad`` method has to be fitted
 again."""
 
@@ -65,9 +66,11 @@ def read_model(path: str | Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any
         ) from error
     if manifest.get("format") != FORMAT:
         raise ModelFileError(f"{file}: format is {manifest.get('format')!r}, expected {FORMAT!r}")
-    if int(manifest.get("format_version", 0)) > FORMAT_VERSION:
+    version = int(manifest.get("format_version", 0))
+    if version != FORMAT_VERSION:
+        mend = "upgrade paad" if version > FORMAT_VERSION else "fit it again"
         raise ModelFileError(
-            f"{file}: format version {manifest['format_version']}, this paad reads up to {FORMAT_VERSION}; "
-            f"upgrade paad (the file was written by {manifest.get('paad_version')})"
+            f"{file}: format version {version}, this paad reads {FORMAT_VERSION}; "
+            f"{mend} (the file was written by {manifest.get('paad_version')})"
         )
     return tensors, manifest

@@ -54,12 +54,12 @@ def _pack_splats(splats: Splats) -> Tensors:
     tensors: Tensors = {f"gaussians.{name}": array.astype(np.float16) for name, array in halves.items()}
     tensors |= {"gaussians.means": means, "gaussians.box": box}
     tensors |= {"gaussians.base": splats.sh[:, 0].astype(np.float16), "gaussians.rest_top": top}
-    return tensors | squeezed("gaussians.rest", view_dependent)
+    return tensors | {"gaussians.rest": view_dependent}  # next to incompressible
 
 
 def _splats(tensors: Tensors) -> Splats:
     base = tensors["gaussians.base"].astype(np.float32)[:, None]
-    rest = of_bytes(unsqueezed("gaussians.rest", tensors, np.int8), tensors["gaussians.rest_top"])
+    rest = of_bytes(tensors["gaussians.rest"], tensors["gaussians.rest_top"])
     halves = {k: tensors[f"gaussians.{k}"].astype(np.float32) for k in ("quats", "log_scales", "logit_opacities")}
     means = of_places(tensors["gaussians.means"], tensors["gaussians.box"])
     return Splats(means=means, sh=np.concatenate([base, rest], axis=1), **halves)
@@ -78,7 +78,9 @@ def pack(learned: Learned) -> tuple[Tensors, dict[str, Any]]:
         tensors |= squeezed("templates.rings", arrays.pop("rings"))
         tensors |= {f"templates.{name}": array for name, array in arrays.items()}
     if guide.landmarks is not None:
-        tensors |= {f"landmarks.{f.name}": getattr(guide.landmarks, f.name) for f in fields(Landmarks)}
+        arrays = {f.name: getattr(guide.landmarks, f.name) for f in fields(Landmarks)}
+        tensors |= squeezed("landmarks.descriptors", arrays.pop("descriptors"))
+        tensors |= {f"landmarks.{name}": array for name, array in arrays.items()}
     manifest = {
         "field": {
             "background": field.background.tolist(),
@@ -133,7 +135,8 @@ def unpack(tensors: Tensors, manifest: dict[str, Any], device: str) -> Learned:
         rings = {"templates.rings": unsqueezed("templates.rings", tensors, np.uint8)}
         templates = Templates(**{f.name: (tensors | rings)[f"templates.{f.name}"] for f in fields(Templates)})
     if "landmarks.xyz" in tensors:
-        landmarks = Landmarks(**{f.name: tensors[f"landmarks.{f.name}"] for f in fields(Landmarks)})
+        descriptors = {"landmarks.descriptors": unsqueezed("landmarks.descriptors", tensors, np.uint8)}
+        landmarks = Landmarks(**{f.name: (tensors | descriptors)[f"landmarks.{f.name}"] for f in fields(Landmarks)})
     remembered = of_bytes(unsqueezed("remembered", tensors, np.int8), tensors["remembered.top"])
     good = unsqueezed("surface.good", tensors, np.float16).astype(np.float32)
     expected = ExpectedResidual(np.array(manifest["expected"]))
