@@ -94,16 +94,17 @@ def test_threshold_and_p_value_agree(rate: float) -> None:
     assert below > rate - 0.04
 
 
+@pytest.mark.parametrize("count", [2, 3, 20])
 @pytest.mark.parametrize("rate", [0.02, 0.05, 0.1])
-def test_false_alarms_keep_the_promise(rate: float) -> None:
-    """Over many draws of 20 calibration scores and one new good score each."""
+def test_false_alarms_keep_the_promise(rate: float, count: int) -> None:
+    """Over many draws of a few calibration scores and one new good score each."""
     rng = np.random.default_rng(7)
     alarms = []
     for _ in range(1500):
-        scores = np.exp(rng.gumbel(0, 0.2, 21))
-        threshold = calibrate(scores[:20].tolist()).threshold(rate)
+        scores = np.exp(rng.gumbel(0, 0.2, count + 1))
+        threshold = calibrate(scores[:count].tolist()).threshold(rate)
         assert threshold is not None
-        alarms.append(scores[20] >= threshold)
+        alarms.append(scores[count] >= threshold)
     assert np.mean(alarms) < rate + 0.015
 
 

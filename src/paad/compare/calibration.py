@@ -30,7 +30,7 @@ class Calibration:
         if n == 0 or not np.isfinite(score):
             return None
         rank = (1 + sum(s >= score for s in self.scores)) / (n + 1)
-        if rank > 1 / (n + 1) or n < 4:
+        if rank > 1 / (n + 1) or n < 2:
             return rank
         standings = _gumbel_standings(n)
         above = _DRAWS - int(np.searchsorted(standings, self._standing(score)))
@@ -53,7 +53,7 @@ class Calibration:
             # p is at most the rate just above the score that has `allowed` scores above it
             return float(np.nextafter(ordered[allowed], np.inf)) if allowed < n else float(ordered[-1])
         above_all = float(np.nextafter(ordered[0], np.inf))
-        if n < 4:
+        if n < 2:
             return above_all
         standing = _gumbel_standings(n)[min(_DRAWS - 1, math.ceil((1.0 - false_alarm_rate) * (_DRAWS + 1)))]
         return max(above_all, float(np.nextafter(self._score_at(float(standing)), np.inf)))

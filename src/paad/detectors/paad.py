@@ -123,10 +123,12 @@ class Paad(Detector):
         masked = base.field.cut_out and getattr(views, "mask_source", "alpha") == "alpha"
         if held_out or len(fitted) <= LEAST_VIEWS:
             good = good_views(base, held_out or fitted, masked, longest_side(base.field, self.config))
+            quality = measure_quality(base.field, held_out)
         else:
-            good = left_out_in_turn(fitted, self.config, points, self.config.template_spacing_deg, self.device, masked)
+            good, quality = left_out_in_turn(
+                fitted, self.config, points, self.config.template_spacing_deg, self.device, masked, progress
+            )
         expectation, calibration, good_surface = calibrated(base, good)
-        quality = measure_quality(base.field, held_out)
         log.seconds = time.perf_counter() - began
         self._learned = Learned(base.field, base.guide, expectation, calibration, good_surface, quality, log)
         return self

@@ -13,7 +13,7 @@ from paad.compare.specimen import GoodSurface
 from paad.compare.surface import on_surface, surface_of
 from paad.detectors.paad_state import as_stored, remembered_as_stored
 from paad.errors import DataError, PoseError
-from paad.fields.config import FieldConfig, FitLog
+from paad.fields.config import FieldConfig, FitLog, Quality, mean_quality
 from paad.fields.field import Field
 from paad.geometry.se3 import rotation_error_deg
 from paad.pose.estimate import Guide, PoseConfig, search
@@ -107,18 +107,34 @@ def left_out_in_turn(
     template_spacing_deg: float,
     device: str,
     masked: bool,
-) -> list[Comparison]:
-    """Comparisons of views too few to keep any aside: each beside a shorter fit of others, at its own pose."""
-    shorter, good = replace(config, steps=max(1, config.steps // _SHORTER)), []
+    progress: Progress | None = None,
+) -> tuple[list[Comparison], Quality | None]:
+    """Views too few to keep any aside, each beside a shorter fit of others: comparisons, and how well they are drawn.
+
+    At their own poses: so poor a field is not always found again.
+    """
+    from paad.fields.build import measure_quality
+
+    shorter, good = replace(config, steps=max(1, config.steps // _SHORTER)), list[Comparison]()
+    qualities = list[Quality]()
     folds = min(len(views), _FOLDS)
     for fold in range(folds):
         rest = [v for i, v in enumerate(views) if i % folds != fold]
-        base, _ = base_of(rest, shorter, points, template_spacing_deg, device)
-        for view in views[fold::folds]:
+        base, _ = base_of(rest, shorter, points, template_spacing_deg, device, _told(progress, fold, folds))
+        aside, longest = views[fold::folds], longest_side(base.field, config)
+        qualities += [q for q in (measure_quality(base.field, aside),) if q is not None]
+        for view in aside:
             query = _as_query(base.field, view, masked)
             at = Alignment(view.cam_from_world, 0.0, np.ones(3, np.float32))
-            good.append(compare(base.field, base.remembered, query, at, longest_side(base.field, config)))
-    return good
+            good.append(compare(base.field, base.remembered, query, at, longest))
+    return good, mean_quality(qualities)
+
+
+def _told(progress: Progress | None, fold: int, folds: int) -> Progress | None:
+    """``progress`` that says which fit it is of."""
+    if progress is None:
+        return None
+    return lambda done, total, message: progress(done, total, f"calibration {fold + 1} of {folds}: {message}")
 
 
 def _as_query(field: Field, view: PosedView, masked: bool) -> QueryImage:

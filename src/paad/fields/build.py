@@ -10,7 +10,7 @@ import torch
 
 from paad.errors import DataError
 from paad.fields.carve import carve
-from paad.fields.config import FieldConfig, FitLog, Quality
+from paad.fields.config import FieldConfig, FitLog, Quality, mean_quality
 from paad.fields.field import Field
 from paad.fields.fit import initial_gaussians, optimize, under_light_of
 from paad.fields.framing import composite
@@ -27,6 +27,7 @@ from paad.types import Float32, Float64, PosedView, Progress
 
 LEAST_VIEWS = 3
 LEAST_TO_SPLIT = 16
+"""Fewer views are all fitted, and calibrated by leaving them out in turn."""
 
 
 @dataclass(frozen=True)
@@ -175,5 +176,5 @@ def measure_quality(field: Field, views: Sequence[PosedView]) -> Quality | None:
         truth = composite(photo, view.mask, field.background) if field.cut_out else photo
         colour = drawn_beside(field, truth, view.cam_from_world, view.camera).colour
         inside = np.ones(truth.shape[:2], np.bool_) if view.mask is None else view.mask > 0.5
-        rows.append((psnr(colour, truth), psnr(colour, truth, inside), ssim(colour, truth)))
-    return Quality(*(float(v) for v in np.mean(rows, axis=0))) if rows else None
+        rows.append(Quality(psnr(colour, truth), psnr(colour, truth, inside), ssim(colour, truth)))
+    return mean_quality(rows)

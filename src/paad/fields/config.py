@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, field, replace
 
 _LEAST_VIEWS_OF_DEGREE = (12, 32, 80)
 """Of degrees 1, 2 and 3."""
@@ -60,3 +61,10 @@ class Quality:
     psnr: float
     psnr_object: float
     ssim: float
+
+
+def mean_quality(each: Sequence[Quality]) -> Quality | None:
+    """Means over several; None of none."""
+    if not each:
+        return None
+    return Quality(*(sum(values) / len(each) for values in zip(*map(astuple, each), strict=True)))
