@@ -131,10 +131,14 @@ def starting_poses(field: Field, guide: Guide, query: QueryImage, config: PoseCo
 def _aligned(
     field: Field, query: QueryImage, starts: Sequence[Float64], stage: Stage, gain_stiffness: float
 ) -> list[Alignment]:
-    """What ``starts`` lead to, but for those that leave the picture or lie beside what others led to."""
+    """What ``starts`` lead to, but for those that leave the picture or lie beside what others led to.
+
+    Where the object was told from unknown surroundings all are tried: a guessed outline puts each at another place.
+    """
     found: list[Alignment] = []
     for start in starts:
-        if any(_turned_less(start, other.cam_from_world, stage.apart_deg) for other in found):
+        beside = any(_turned_less(start, other.cam_from_world, stage.apart_deg) for other in found)
+        if beside and query.photo is None:
             continue
         aligned = align(
             field, query, start, stage.steps, gain_stiffness, stage.blur_px, stage.least_scale, stage.done_px
