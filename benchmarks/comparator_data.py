@@ -1,9 +1,10 @@
 """What the learned comparator is trained on: python benchmarks/comparator_data.py OUT --seeds 200 201 ... [--size 160].
 
-Random brick assemblies, none of the twenty toys. Each is photographed by the generator (105 training views, 30 good
-and 60 defective photos), fitted, and every photo that the field was not fitted to is found and compared as a query is.
-One file an assembly, ``OUT/<size>_<seed>[_<views>views][_real].npz``; files that are there are kept. All pictures are
-cut to the object and a margin.
+Random brick assemblies, none of the twenty toys, or with ``--bodies`` random smooth, patterned bodies. Each is
+photographed by the generator (105 training views, 30 good and 60 defective photos), fitted, and every photo that the
+field was not fitted to is found and compared as a query is. One file an object,
+``OUT/<size>_<seed>[_body][_<views>views][_real].npz``; files that are there are kept. All pictures are cut to the
+object and a margin.
 
 Arrays of a file, for photo ``i``: ``query{i}`` and ``reference{i}`` float16 [h, w, 3], ``alpha{i}`` float16 [h, w],
 ``expected{i}`` and ``residual{i}`` float16 [S, h, w], ``mask{i}`` uint8 [h, w] (255: changed); and ``label`` [N]: 0
@@ -35,6 +36,7 @@ from paad.synth.dataset import generate
 from paad.synth.dataset_profile import Counts, Profile
 from paad.synth.ldraw import write_ldr
 from paad.synth.looks import LOOKS
+from paad.synth.random_bodies import write_body
 from paad.synth.random_toys import random_toy
 
 _VIEWS = 105
@@ -45,6 +47,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", required=True)
     parser.add_argument("--size", type=int, default=160, help="pixels of a picture's side (default: 160)")
+    parser.add_argument("--bodies", action="store_true", help="smooth bodies in place of brick assemblies")
     parser.add_argument("--look", choices=LOOKS, default="sim")
     parser.add_argument("--views", type=int, default=_VIEWS, help=f"training views (default: {_VIEWS})")
     parser.add_argument("--defective", type=int, default=60, help="defective photos, half as many good ones")
@@ -52,24 +55,34 @@ def main() -> None:
     torch.set_num_threads(1)
     for seed in args.seeds:
         few = "" if args.views == _VIEWS else f"_{args.views}views"
-        file = args.out / f"{args.size}_{seed}{few}{'' if args.look == 'sim' else '_' + args.look}.npz"
+        name = f"{args.size}_{seed}{'_body' * args.bodies}{few}{'' if args.look == 'sim' else '_' + args.look}"
+        file = args.out / f"{name}.npz"
         if file.is_file():
             continue
         begin = time.time()
-        arrays = one(args.out / "pictures" / file.stem, seed, args.size, args.look, args.views, args.defective)
+        model = object_file(args.out / "pictures" / name, seed, args.bodies)
+        arrays = one(model, seed, args.size, args.look, args.views, args.defective)
         with whole_file(file) as temporary:
             np.savez(temporary, **arrays)
         print(f"{file.name}: {time.time() - begin:.0f} s", flush=True)
 
 
-def one(pictures: Path, seed: int, size: int, look: str, views: int, defective: int) -> dict[str, np.ndarray]:
-    """All arrays of one assembly."""
-    model = pictures / f"random_{seed}.ldr"
-    model.parent.mkdir(parents=True, exist_ok=True)
-    write_ldr(model, random_toy(seed))
+def object_file(pictures: Path, seed: int, body: bool) -> Path:
+    """The object of a seed, written as an LDraw model or as a coloured mesh."""
+    pictures.mkdir(parents=True, exist_ok=True)
+    model = pictures / (f"body_{seed}.ply" if body else f"random_{seed}.ldr")
+    if body:
+        write_body(model, seed)
+    else:
+        write_ldr(model, random_toy(seed))
+    return model
+
+
+def one(model: Path, seed: int, size: int, look: str, views: int, defective: int) -> dict[str, np.ndarray]:
+    """All arrays of one object."""
     counts = Counts(views, defective // 2, defective, defective // 3)
-    folder = generate(pictures / "data", [str(model)], Profile("comparator", size, counts, counts), look, seed)
-    return arrays_of(folder / f"random_{seed}")
+    folder = generate(model.parent / "data", [str(model)], Profile("comparator", size, counts, counts), look, seed)
+    return arrays_of(folder / model.stem)
 
 
 def arrays_of(folder: Path) -> dict[str, np.ndarray]:

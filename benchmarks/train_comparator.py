@@ -6,9 +6,9 @@ depend on the seed and the step alone, however many processes make them.
 DATA are files of ``comparator_data.py``. The first ``--validate`` files are left out of the training and reported:
 image AUROC and pixel AP of the residual ratio and of the network. A step takes good and defective photos of one
 assembly; the loss asks that the defect of each defective photo stands out over every place of the good ones (a
-logistic loss over pairs of smooth maxima) and that pixels are told apart. On top of rendered defects, stains and lumps
-are painted into good photos and chips cut out of them, and pictures are shifted, blurred, dimmed, made noisy, turned
-and recoloured at random.
+logistic loss over pairs of smooth maxima) and that pixels are told apart. On top of rendered defects, stains, scratches
+and lumps are painted into good photos and chips cut out of them, and pictures are shifted, blurred, dimmed, made noisy,
+turned and recoloured at random.
 ``--rough`` makes a share of them look as if a poor field had been compared: textured, unevenly lit, cut out badly, out
 of place.
 """
@@ -139,9 +139,12 @@ class Network(nn.Module):
 
 
 def painted(pair: Pair, rng: np.random.Generator) -> Pair:
-    """A good photo with a stain of random colour, shape, softness and strength, a lump at the outline or a chip."""
-    what = rng.choice(["stain", "lump", "chip"], p=[0.45, 0.25, 0.3])
-    rim = (pair.alpha > 0.9) if what == "stain" else gradient_magnitude(pair.alpha) > 0.2
+    """A good photo with a stain of random colour, shape, softness and strength, a scratch, a lump at the outline or a
+    chip.
+    """
+    what = rng.choice(["stain", "scratch", "lump", "chip"], p=[0.35, 0.2, 0.2, 0.25])
+    on_it = what in ("stain", "scratch")
+    rim = (pair.alpha > 0.9) if on_it else gradient_magnitude(pair.alpha) > 0.2
     ys, xs = np.nonzero(rim)
     if len(ys) < 50:
         return pair
@@ -150,12 +153,15 @@ def painted(pair: Pair, rng: np.random.Generator) -> Pair:
     half = float(np.sqrt(np.exp(rng.normal(np.log(60.0), 1.0)) * h * w / 8000.0 / np.pi / aspect))
     y, x = np.mgrid[:h, :w].astype(np.float32)
     y, x = y - ys[k], x - xs[k]
-    radius = np.hypot(
-        (np.cos(turn) * x + np.sin(turn) * y) / (half * aspect), (np.cos(turn) * y - np.sin(turn) * x) / half
-    )
-    noise = blur(rng.normal(size=(h, w)).astype(np.float32), max(1.0, 0.5 * half))
-    edge = 1.0 + 0.3 * noise / (noise.std() + 1e-6)
-    cover = np.clip((edge - radius) * half / rng.uniform(0.8, 2.5) + 0.5, 0.0, 1.0)
+    along, across = np.cos(turn) * x + np.sin(turn) * y, np.cos(turn) * y - np.sin(turn) * x
+    if what == "scratch":
+        length, width = np.exp(rng.uniform(np.log(8.0), np.log(50.0))), rng.uniform(0.3, 1.2)
+        off = np.abs(across - rng.normal(0.0, 0.1) * along**2 / length)
+        cover = np.clip(width + 0.5 - off, 0.0, 1.0) * np.clip(0.5 * length - np.abs(along), 0.0, 1.0)
+    else:
+        radius = np.hypot(along / (half * aspect), across / half)
+        edge = 1.0 + 0.3 * _field(rng, (h, w), max(1.0, 0.5 * half))
+        cover = np.clip((edge - radius) * half / rng.uniform(0.8, 2.5) + 0.5, 0.0, 1.0)
     if what == "chip":
         ground = pair.query[pair.alpha < 0.02]
         if not len(ground):
@@ -168,11 +174,12 @@ def painted(pair: Pair, rng: np.random.Generator) -> Pair:
         inks = rng.uniform(0.1, 0.75, (20, 3))
         ink = inks[int((np.abs(inks - base).max(axis=1) > 0.15).argmax())]
         contrast = max(float(np.abs(ink - base).max()), 1e-3)
-        opacity = min(1.0, float(np.exp(rng.uniform(np.log(0.12), np.log(0.6)))) / contrast)
+        least = 0.12 if what == "stain" else 0.25  # of a line a pixel wide fewer pixels tell
+        opacity = min(1.0, float(np.exp(rng.uniform(np.log(least), np.log(0.6)))) / contrast)
         cover = cover * (pair.alpha > 0.6)
     share = (opacity * cover)[..., None]
     query = ((1.0 - share) * pair.query + share * ink).astype(np.float32)
-    least = 3.0 / 255.0 if what == "stain" else 0.08
+    least = 3.0 / 255.0 if on_it else 0.08
     mask = (np.abs(query - pair.query).max(axis=2) > least) & (cover > 0.02)
     return replace(pair, query=query, mask=mask, label=2) if mask.sum() >= 8 else pair
 

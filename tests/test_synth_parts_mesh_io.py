@@ -9,8 +9,10 @@ import pytest
 import trimesh
 
 from paad.errors import DataError, UsageError
+from paad.synth.dataset_objects import load_object
 from paad.synth.mesh_io import SUFFIXES, mesh_object
 from paad.synth.parts.kernel import signed_volume
+from paad.synth.random_bodies import write_body
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -92,3 +94,38 @@ def test_files_that_are_no_meshes(tmp_path: Path) -> None:
     (tmp_path / "empty.obj").write_text("# nothing\n")
     with pytest.raises(DataError, match=r"no triangle|cannot be read"):
         mesh_object(tmp_path / "empty.obj")
+
+
+def test_colours_of_faces_stay_with_them(tmp_path: Path) -> None:
+    box = trimesh.creation.box((1, 2, 3))
+    top = np.asarray(box.face_normals)[:, 2] > 0.5
+    box.visual.face_colors = np.where(top[:, None], (255, 0, 0, 255), (0, 51, 0, 255)).astype(np.uint8)
+    box.export(tmp_path / "box.ply")
+    mesh = mesh_object(tmp_path / "box.ply")  # a PLY's top is +z, LDraw's -y
+    assert mesh.colours is not None
+    corners = mesh.vertices[mesh.faces]
+    lid = np.ptp(corners[:, :, 1], axis=1) < 1e-6
+    lid &= corners[:, 0, 1] < 0
+    np.testing.assert_allclose(mesh.colours[lid], [[1.0, 0.0, 0.0]] * 2)
+    np.testing.assert_allclose(mesh.colours[~lid], [[0.0, 0.2, 0.0]] * 10, atol=1e-6)
+    surface = load_object(str(tmp_path / "box.ply")).parts[0]
+    facing_up = surface.normals[:, 0, 2] > 0.5
+    np.testing.assert_allclose(surface.colours[facing_up], [[1.0, 0.0, 0.0]] * 2)
+    np.testing.assert_allclose(surface.colours[~facing_up], [[0.0, 0.033105, 0.0]] * 10, atol=1e-5)
+
+
+def test_a_mesh_without_colours_has_none(tmp_path: Path) -> None:
+    trimesh.creation.box((1, 2, 3)).export(tmp_path / "box.stl")
+    assert mesh_object(tmp_path / "box.stl").colours is None
+
+
+def test_random_bodies_are_closed_coloured_and_the_same_for_a_seed(tmp_path: Path) -> None:
+    write_body(tmp_path / "one.ply", 3)
+    write_body(tmp_path / "two.ply", 3)
+    write_body(tmp_path / "other.ply", 4)
+    one, two, other = (mesh_object(tmp_path / f"{name}.ply") for name in ("one", "two", "other"))
+    np.testing.assert_array_equal(one.vertices, two.vertices)
+    np.testing.assert_array_equal(one.colours, two.colours)
+    assert one.colours is not None
+    assert len(np.unique(one.colours, axis=0)) > 1
+    assert len(one.faces) != len(other.faces) or not np.array_equal(one.vertices, other.vertices)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from paad.errors import DataError, UsageError
 from paad.synth.model import Mesh
 from paad.synth.smoothing import smooth
-from paad.types import Float64
+from paad.types import Float32, Float64
 
 LARGEST = 2_000_000
 """Most triangles taken; a photograph of a few hundred pixels shows no more."""
@@ -30,6 +32,8 @@ SUFFIXES = tuple(UP)
 def mesh_object(path: str | Path, up: str | None = None) -> Mesh:
     """Read a closed triangle mesh, with smooth normals, turned to LDraw axes (-y up); its units stay.
 
+    Colours of faces or vertices stay too, if every body of the file has them.
+
     ``up``: the file's upward axis, "y" or "z"; by default what `UP` says of its suffix.
 
     Raises:
@@ -42,7 +46,7 @@ def mesh_object(path: str | Path, up: str | None = None) -> Mesh:
     axis = UP[path.suffix.lower()] if up is None else up
     if axis not in FROM_UP:
         raise UsageError(f"up is {axis!r}; use {' or '.join(FROM_UP)}")
-    vertices, faces = _read(path)
+    vertices, faces, colours = _read(path)
     if not len(faces):
         raise DataError(f"{path}: holds no triangle; export the surface as triangles")
     if len(faces) > LARGEST:
@@ -53,16 +57,16 @@ def mesh_object(path: str | Path, up: str | None = None) -> Mesh:
     if size <= 0:
         raise DataError(f"{path}: all its vertices lie at one place; repair the mesh")
     turned = (vertices @ FROM_UP[axis].T).astype(np.float32)
-    mesh = Mesh(turned, faces.astype(np.int32)).welded(max(size * 1e-6, 1e-12))
+    mesh = Mesh(turned, faces.astype(np.int32), colours=colours).welded(max(size * 1e-6, 1e-12))
     problems = mesh_problems(mesh)
     if problems:
         raise DataError(f"{path}: {'; '.join(problems)}; repair the mesh (fill its holes, merge its vertices)")
     if _volume(mesh) < 0:
-        mesh = Mesh(mesh.vertices, np.ascontiguousarray(mesh.faces[:, ::-1]))
+        mesh = replace(mesh, faces=np.ascontiguousarray(mesh.faces[:, ::-1]))
     return smooth(mesh)
 
 
-def _read(path: Path) -> tuple[Float64, Float64]:
+def _read(path: Path) -> tuple[Float64, Float64, Float32 | None]:
     import trimesh
 
     if not path.is_file():
@@ -75,7 +79,17 @@ def _read(path: Path) -> tuple[Float64, Float64]:
     offsets = np.cumsum([0, *(len(piece.vertices) for piece in pieces)])
     vertices = np.concatenate([np.asarray(piece.vertices, dtype=float) for piece in pieces] or [np.zeros((0, 3))])
     faces = [np.asarray(piece.faces) + offset for piece, offset in zip(pieces, offsets)]
-    return vertices, np.concatenate(faces or [np.zeros((0, 3), dtype=np.int64)])
+    colours = [c for piece in pieces if (c := _srgb_of_faces(piece.visual)) is not None]
+    known = np.concatenate(colours) if colours and len(colours) == len(pieces) else None
+    return vertices, np.concatenate(faces or [np.zeros((0, 3), dtype=np.int64)]), known
+
+
+def _srgb_of_faces(visual: Any) -> Float32 | None:
+    """sRGB [F, 3] of a trimesh visual that has colours of its own."""
+    if visual.kind not in ("face", "vertex"):
+        return None
+    out: Float32 = np.asarray(visual.face_colors, np.float32)[:, :3] / np.float32(255.0)
+    return out
 
 
 def mesh_problems(mesh: Mesh) -> list[str]:

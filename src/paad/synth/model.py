@@ -20,11 +20,13 @@ class Mesh:
         vertices: float32 [V, 3]. Repeated at creases when ``normals`` are given; `welded` shares them again.
         faces: int32 [F, 3], counter-clockwise seen from outside.
         normals: float32 [V, 3] unit vertex normals for smooth shading, or None for flat faces.
+        colours: float32 [F, 3] sRGB, or None where the mesh has none of its own.
     """
 
     vertices: Float32
     faces: Int32
     normals: Float32 | None = None
+    colours: Float32 | None = None
 
     def welded(self, tolerance: float = 1e-3) -> Mesh:
         """The same surface with one vertex for each place (within ``tolerance`` LDU) and no normals."""
@@ -32,7 +34,8 @@ class Mesh:
         _, first, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
         faces = inverse.reshape(-1)[self.faces]
         distinct = (faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])
-        return Mesh(self.vertices[first], faces[distinct].astype(np.int32))
+        colours = None if self.colours is None else self.colours[distinct]
+        return Mesh(self.vertices[first], faces[distinct].astype(np.int32), colours=colours)
 
     def moved(self, transform: Float64) -> Mesh:
         """The mesh under a 4×4 affine map; a mirroring map turns the faces around so that they still face outward."""
@@ -43,7 +46,7 @@ class Mesh:
         if self.normals is not None:
             turned = self.normals @ np.linalg.inv(linear)
             normals = (turned / np.linalg.norm(turned, axis=1, keepdims=True).clip(1e-12)).astype(np.float32)
-        return Mesh(vertices.astype(np.float32), np.ascontiguousarray(faces), normals)
+        return Mesh(vertices.astype(np.float32), np.ascontiguousarray(faces), normals, self.colours)
 
 
 @dataclass(frozen=True)

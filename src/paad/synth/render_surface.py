@@ -115,7 +115,10 @@ def concatenate(surfaces: Sequence[Surface]) -> Surface:
 
 
 def surface_of_mesh(mesh: Mesh, colour: Sequence[float], finish: int, part: int, placement: Placement) -> Surface:
-    """One mesh (LDU, LDraw axes) in one linear RGB colour as brick ``part``; triangles without area are left out."""
+    """One mesh (LDU, LDraw axes) as brick ``part``; triangles without area are left out.
+
+    ``colour``: linear RGB, where the mesh has no colours of its own.
+    """
     corners = placement.apply(mesh.vertices)[mesh.faces]
     keep = triangle_areas(corners) > 1e-12
     corners = corners[keep]
@@ -124,7 +127,8 @@ def surface_of_mesh(mesh: Mesh, colour: Sequence[float], finish: int, part: int,
     else:
         normals = (mesh.normals @ _WORLD_FROM_LDRAW.T).astype(np.float32)[mesh.faces[keep]]
     n = len(corners)
-    colours = np.broadcast_to(np.asarray(colour, np.float32), (n, 3)).copy()
+    own = np.asarray(colour, np.float32) if mesh.colours is None else linear_of_srgb(mesh.colours[keep])
+    colours = np.broadcast_to(own, (n, 3)).copy()
     return Surface(corners, normals, colours, np.full(n, part, np.int32), np.full(n, finish, np.int32))
 
 

@@ -42,4 +42,5 @@ def smooth(mesh: Mesh, crease_degrees: float = CREASE_DEGREES) -> Mesh:
         mesh.vertices[vertex[first]],
         np.ascontiguousarray(inverse.reshape(-1, 3), dtype=np.int32),
         total[first].astype(np.float32),
+        mesh.colours,
     )
