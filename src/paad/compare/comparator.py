@@ -1,7 +1,7 @@
 """A small network that tells a defect from an error of the rendering, in what query and reference show around a pixel.
 
 A U-Net of three resolutions (Ronneberger et al., 2015) over the signed difference, the expected residual and the
-reference's edges. It was trained on random brick assemblies with planted defects
+reference's edges. It was trained on random brick assemblies and smooth bodies with planted defects
 (``benchmarks/train_comparator.py``), never on the twenty toys, and adds to the logarithm of the residual ratio, so that
 without it that ratio would be left. Its logits get their meaning from the held-out views of each object.
 """
