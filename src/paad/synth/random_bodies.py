@@ -7,7 +7,6 @@ writes coloured meshes ``body_<seed>.ply``, which ``paad synth DATA --toys OUT/b
 
 from __future__ import annotations
 
-import argparse
 import colorsys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paad.synth.defects_noise import SpaceNoise
+from paad.synth.random_toys import write_some
 from paad.types import Float64
 
 if TYPE_CHECKING:
@@ -129,14 +129,7 @@ def write_body(path: Path, seed: int) -> None:
 
 def main() -> None:
     """Write some bodies into a folder."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--count", type=int, default=12)
-    parser.add_argument("--seed", type=int, default=0, help="of the first; the others follow (default: 0)")
-    options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
-    for seed in range(options.seed, options.seed + options.count):
-        write_body(options.out / f"body_{seed}.ply", seed)
+    write_some(main.__doc__ or "", "body_{}.ply", write_body)
 
 
 if __name__ == "__main__":

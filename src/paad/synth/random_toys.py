@@ -8,6 +8,7 @@ writes ``random_<seed>.ldr`` files, which ``paad synth DATA --toys OUT/random_0.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -68,16 +69,21 @@ def _try_to_add(builder: Builder, rng: np.random.Generator, color: int) -> Brick
     return added
 
 
-def main() -> None:
-    """Write some assemblies into a folder."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+def write_some(description: str, name: str, write: Callable[[Path, int], object]) -> None:
+    """Write files of as many seeds as the command line asks for; ``name`` holds ``{}`` for the seed."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("out", type=Path)
     parser.add_argument("--count", type=int, default=12)
     parser.add_argument("--seed", type=int, default=0, help="of the first; the others follow (default: 0)")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     for seed in range(options.seed, options.seed + options.count):
-        write_ldr(options.out / f"random_{seed}.ldr", random_toy(seed))
+        write(options.out / name.format(seed), seed)
+
+
+def main() -> None:
+    """Write some assemblies into a folder."""
+    write_some(main.__doc__ or "", "random_{}.ldr", lambda path, seed: write_ldr(path, random_toy(seed)))
 
 
 if __name__ == "__main__":
