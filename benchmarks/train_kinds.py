@@ -2,7 +2,8 @@
 
 DATA are files of ``comparator_data.py``. Regions are found with the comparator that ships, at the threshold that the
 held-out good views set for one alarm in twenty; the largest peak of each defective photo counts if it lies on the
-defect. Prints the share that is right when each assembly is left out in turn, and what is taken for what.
+defect. Prints the share that is right when each file's object is left out in turn, of each file too, and what is taken
+for what.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, nargs="+")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--strength", type=float, default=1.0, help="inverse strength of the penalty (default: 1)")
+    parser.add_argument("--strength", type=float, default=10.0, help="inverse strength of the penalty (default: 10)")
     args = parser.parse_args()
     rows = [(number, *row) for number, file in enumerate(args.data) for row in detected(file)]
     group, kind = np.array([r[0] for r in rows]), np.array([KINDS.index(r[1]) for r in rows])
@@ -43,8 +44,10 @@ def main() -> None:
         plain = plain_kind(row)
         guess[i] = guess[i] if plain is None else KINDS.index(plain)
     print(
-        f"{len(rows)} detected defects, {100.0 * (guess == kind).mean():.1f} % of kinds right, each assembly left out"
+        f"{len(rows)} detected defects, {100.0 * (guess == kind).mean():.1f} % of kinds right, each object left out in turn"
     )
+    for number, file in enumerate(args.data):
+        print(f"  {file.stem}: {int((guess == kind)[group == number].sum())} of {int((group == number).sum())}")
     for true in range(len(KINDS)):
         found = ", ".join(f"{KINDS[g]} {int(((kind == true) & (guess == g)).sum())}" for g in range(len(KINDS)))
         print(f"  {KINDS[true]}: {found}")
