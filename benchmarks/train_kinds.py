@@ -43,9 +43,8 @@ def main() -> None:
     for i, row in enumerate(values):
         plain = plain_kind(row)
         guess[i] = guess[i] if plain is None else KINDS.index(plain)
-    print(
-        f"{len(rows)} detected defects, {100.0 * (guess == kind).mean():.1f} % of kinds right, each object left out in turn"
-    )
+    share = 100.0 * (guess == kind).mean()
+    print(f"{len(rows)} detected defects, {share:.1f} % of kinds right, each object left out in turn")
     for number, file in enumerate(args.data):
         print(f"  {file.stem}: {int((guess == kind)[group == number].sum())} of {int((group == number).sum())}")
     for true in range(len(KINDS)):

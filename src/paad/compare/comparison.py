@@ -92,6 +92,15 @@ class Expectation:
         return float(usual[there].mean()) if there.any() else 0.0
 
 
+def outlines_agree(compared: Comparison) -> float:
+    """Overlap of the photo's outline and the field's, intersection over union; 0 where the photo's is guessed."""
+    query = compared.query
+    if query.photo is not None or query.mask is None:
+        return 0.0
+    shown, drawn = query.mask > 0.5, compared.alpha > 0.5
+    return float((shown & drawn).sum() / max(1, int((shown | drawn).sum())))
+
+
 def compare(field: Field, remembered: Float32, query: QueryImage, found: Alignment, longest: int) -> Comparison:
     """Compare ``query`` with ``field`` at the pose ``found``; photos longer than ``longest`` pixels are reduced."""
     field = field.over(query.background)

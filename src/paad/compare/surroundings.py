@@ -19,6 +19,8 @@ _REACH = 0.04
 _OUTSIDE = 0.02
 _LIKE, _SIGMAS = 0.06, 3.0
 _DEEPEST_SHADOW = 0.15
+_SIGMA_REDUCED_PX = 3.0
+"""Width of the narrowest blur at the resolution at which surroundings are continued under the object."""
 
 
 def surroundings_of(photo: Float32, alpha: Float32) -> Float32:
@@ -41,17 +43,26 @@ def surroundings_of(photo: Float32, alpha: Float32) -> Float32:
 
 def _filled(photo: Float32, known: Bool, sigma: float) -> tuple[Float32, Float32]:
     """Mean [H, W, 3] and standard deviation [H, W, 1] of the known pixels nearby; coarser where none are near."""
-    mean = np.broadcast_to(photo[known].mean(axis=0), photo.shape).astype(np.float32)
-    spread = np.broadcast_to(photo[known].std(axis=0).max(), (*known.shape, 1)).astype(np.float32)
+    h, w = known.shape
+    factor = min(max(1, int(sigma / _SIGMA_REDUCED_PX)), h, w)  # the time of a wide blur grows with its width
+    size = (w // factor, h // factor)
+    only = known.astype(np.float32)
+    there, sums, squares = (
+        cv2.resize(a, size, interpolation=cv2.INTER_AREA)
+        for a in (only, photo * only[..., None], photo**2 * only[..., None])
+    )
+    mean = np.broadcast_to(photo[known].mean(axis=0), sums.shape).astype(np.float32)
+    spread = np.broadcast_to(photo[known].std(axis=0).max(), (*there.shape, 1)).astype(np.float32)
     for scale in (8.0, 4.0, 2.0, 1.0):
-        weight = blur(known.astype(np.float32), scale * sigma)[..., None]
+        wide = scale * sigma / factor
+        weight = blur(there, wide)[..., None]
         total = np.maximum(weight, 1e-6)
-        here = blur(photo * known[..., None], scale * sigma) / total
-        square = blur(photo**2 * known[..., None], scale * sigma) / total
+        here, square = blur(sums, wide) / total, blur(squares, wide) / total
         deviation = np.sqrt(np.maximum(square - here**2, 0.0)).max(axis=2, keepdims=True)
         trust = np.clip(weight / 0.05, 0.0, 1.0)
         mean, spread = trust * here + (1.0 - trust) * mean, trust * deviation + (1.0 - trust) * spread
-    return mean, spread
+    mean, spread = (cv2.resize(a, (w, h), interpolation=cv2.INTER_LINEAR) for a in (mean, spread))
+    return mean, spread.reshape(h, w, 1)
 
 
 def _may_be_ground(photo: Float32, nearby: Float32, spread: Float32) -> Bool:

@@ -15,6 +15,7 @@ from paad.compare.comparison import (
     Comparison,
     compare,
     enlarged,
+    outlines_agree,
     shows_background,
 )
 from paad.compare.kinds import Scene
@@ -38,6 +39,9 @@ _LEAST_EXPLAINED, _LEAST_OF_ROUGH, _LEAST_CUT_OUT = 0.4, 0.55, 0.65
 """Share of the object that a good specimen must explain for a verdict, see :meth:`Expectation.explained`: of a good
 field, of a rough one, and where the object had to be told from surroundings that nobody knows. Other objects and wrong
 poses reach 0.3, 0.5 and 0.65, or nearly."""
+_LEAST_PAINTED, _SAME_OUTLINE = 0.2, 0.9
+"""An outline that overlaps the object's by so much is no other object's (those reach 0.84), and most of what is inside
+may then be painted over."""
 _DOUBTFUL = 0.8
 """Below this share the pose is searched for again: with the object cut out by its own colours, thoroughly, and in the
 photo as it is, nothing cut out."""
@@ -211,7 +215,9 @@ class Paad(Detector):
     def _least_explained(self, found: Found) -> float:
         if found.compared.query.photo is not None:
             return _LEAST_CUT_OUT
-        return _LEAST_OF_ROUGH if self.learned.expectation.rough else _LEAST_EXPLAINED
+        if self.learned.expectation.rough:
+            return _LEAST_OF_ROUGH
+        return _LEAST_PAINTED if outlines_agree(found.compared) > _SAME_OUTLINE else _LEAST_EXPLAINED
 
     def _compared(self, query: QueryImage, alignment: Alignment) -> Found:
         began = time.perf_counter()

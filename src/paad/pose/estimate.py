@@ -47,9 +47,10 @@ class PoseConfig:
     stages: tuple[Stage, ...] = (
         Stage(56, 3, 1.0, 3, apart_deg=10.0),
         Stage(120, 3, 1.5, 2),
-        Stage(420, 3, 1.0, 1, 0.05),
+        Stage(420, 10, 1.0, 1, 0.05),
         Stage(420, 4, 0.5, 1, 0.05, 0.02),
     )
+    landmarks: bool = False  # whether to start from landmarks too where the photo's outline is known
     settling_steps: int = 15  # of the last alignment, where the field does not look like the photo as it is
     gain_stiffness: float = 0.05  # how reluctantly brightness is corrected
 
@@ -57,14 +58,16 @@ class PoseConfig:
 THOROUGH = PoseConfig(
     hypotheses=40,
     slid=20,
+    landmarks=True,
     stages=(
         Stage(56, 3, 1.0, 6, apart_deg=6.0),
         Stage(120, 3, 1.5, 3),
-        Stage(420, 3, 1.0, 1, 0.05),
+        Stage(420, 10, 1.0, 1, 0.05),
         Stage(420, 4, 0.5, 1, 0.05, 0.02),
     ),
 )
-"""For a photo whose outline misleads: a large part is missing, or the object is cut out badly. Three times as long."""
+"""For a photo whose outline misleads: a large part is missing, or is as bright as the background, or the object is cut
+out badly. Three times as long."""
 
 
 def object_size_px(query: QueryImage, field: Field) -> float:
@@ -111,17 +114,19 @@ def search(field: Field, guide: Guide, query: QueryImage, config: PoseConfig) ->
 
 
 def starting_poses(field: Field, guide: Guide, query: QueryImage, config: PoseConfig) -> list[Float64]:
-    """Poses to start from: by the silhouette where there is one; by landmarks where there is none, or a doubtful one.
+    """Poses to start from: by the silhouette where there is one; by landmarks where there is none or a doubtful one.
 
     Raises:
         PoseError: the photo shows nothing that could be the object.
     """
     out: list[Float64] = []
+    if config.landmarks and guide.landmarks is not None:
+        out += poses_from_landmarks(guide.landmarks, query)
     if query.mask is not None and guide.templates is not None:
         described = describe(query.image, query.mask, query.camera)
         guesses = match(described.rings, guide.templates.spectra, config.hypotheses)
         out += [pose_of_hypothesis(g, described, guide.templates, field.centre) for g in guesses]
-    if guide.landmarks is not None and (not out or query.photo is not None):
+    if not config.landmarks and guide.landmarks is not None and (not out or query.photo is not None):
         out += poses_from_landmarks(guide.landmarks, query)
     if not out:
         raise PoseError("nothing in the photo looks like the object that was learned")

@@ -24,6 +24,8 @@ from paad.render.threads import ONE_CALLER
 from paad.types import Float32, Float64
 
 _GAIN_RANGE = (0.4, 2.5)
+_ALIKE_SQUARE = 0.01
+"""Squared colour difference from which on pixels do not look alike, however much they differ."""
 _LEAST_PIXELS = 12
 _SCALE = 4.0
 _ALIKE = 0.25
@@ -46,7 +48,8 @@ def brightness_gain(render: Float32, query: Float32, alpha: Float32, background:
     """Per-channel gain [3] that brings the rendered object to the query's brightness.
 
     ``stiffness`` pulls towards 1: it counts as that share of the object's energy. Pixels that differ wildly at equal
-    brightness weigh little.
+    brightness weigh little, and where more pixels look alike as they are, nothing is corrected: paint over most of the
+    object is no lamp.
     """
     inside = alpha > 0.9
     if inside.sum() < _LEAST_PIXELS:
@@ -59,7 +62,8 @@ def brightness_gain(render: Float32, query: Float32, alpha: Float32, background:
         energy = np.einsum("n,nc,nc->c", weight, a, a) + 1e-6
         gain = (np.einsum("n,nc,nc->c", weight, a, b) + stiffness * energy) / (energy * (1.0 + stiffness))
         gain = np.clip(gain, *_GAIN_RANGE).astype(np.float32)
-    return gain
+    plain, corrected = (np.minimum(squared_distance(b, a * g), _ALIKE_SQUARE).sum() for g in (np.float32(1.0), gain))
+    return gain if corrected < plain else np.ones(3, np.float32)
 
 
 def align(
