@@ -74,6 +74,17 @@ def test_a_missing_part_and_a_burr(detector: object, good: np.ndarray) -> None:
     assert detector.predict(grown, 0.1).regions[0].kind == "burr"
 
 
+def test_an_object_that_is_mostly_painted_over_is_a_defect(detector: object, good: np.ndarray) -> None:
+    mask = photograph(toy_gaussians(), pose_from(DIRECTION, roll_deg=77.0))[1] > 0.5
+    painted = good.copy()
+    columns = np.nonzero(mask)[1]
+    painted[mask & (np.arange(SIZE) < np.quantile(columns, 0.65))] = (30, 160, 60)
+    result = detector.predict(painted)
+    assert result.status == "defect"
+    assert result.pose_quality < 0.4
+    assert rotation_error_deg(result.cam_from_world, pose_from(DIRECTION, roll_deg=77.0)) < 3.0
+
+
 @pytest.mark.parametrize("value", [0, 128, 255])
 def test_an_empty_photo_is_unknown(detector: object, value: int) -> None:
     result = detector.predict(np.full((SIZE, SIZE, 3), value, np.uint8))

@@ -223,6 +223,15 @@ def test_gain_ignores_a_stain() -> None:
     assert np.allclose(gain, 0.8, atol=0.02)
 
 
+def test_paint_over_most_of_the_object_is_no_lamp() -> None:
+    rng = np.random.default_rng(0)
+    render = rng.uniform(0.6, 0.8, (20, 20, 3)).astype(np.float32)
+    query = render.copy()
+    query[:12] *= np.array([0.3, 0.8, 0.4], np.float32) * rng.uniform(0.8, 1.2, (12, 20, 1)).astype(np.float32)
+    gain = brightness_gain(render, query, np.ones((20, 20), np.float32), np.ones(3, np.float32), 0.05)
+    np.testing.assert_allclose(gain, 1.0, atol=0.02)
+
+
 def test_depth_reaches_beyond_the_silhouette() -> None:
     alpha = np.zeros((9, 9), np.float32)
     alpha[3:6, 3:6] = 1.0
