@@ -120,14 +120,12 @@ def starting_poses(field: Field, guide: Guide, query: QueryImage, config: PoseCo
         PoseError: the photo shows nothing that could be the object.
     """
     out: list[Float64] = []
-    if config.landmarks and guide.landmarks is not None:
-        out += poses_from_landmarks(guide.landmarks, query)
     if query.mask is not None and guide.templates is not None:
         described = describe(query.image, query.mask, query.camera)
         guesses = match(described.rings, guide.templates.spectra, config.hypotheses)
         out += [pose_of_hypothesis(g, described, guide.templates, field.centre) for g in guesses]
-    if not config.landmarks and guide.landmarks is not None and (not out or query.photo is not None):
-        out += poses_from_landmarks(guide.landmarks, query)
+    if guide.landmarks is not None and (config.landmarks or not out or query.photo is not None):
+        out = poses_from_landmarks(guide.landmarks, query) + out
     if not out:
         raise PoseError("nothing in the photo looks like the object that was learned")
     return out
