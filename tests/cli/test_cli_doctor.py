@@ -30,7 +30,7 @@ def test_one_broken_thing_does_not_hide_the_next(monkeypatch: pytest.MonkeyPatch
 def test_numba_and_the_kernel_cache() -> None:
     state, text = doctor._numba()
     assert state == "ok"
-    assert "threading layer" in text
+    assert "kernels shared among" in text
 
 
 def test_a_cache_that_cannot_be_written_is_a_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:

@@ -224,10 +224,11 @@ def _seed_everything(seed: int) -> None:
 def _limit_threads(threads: int) -> None:
     """As many threads as the job was given, in the libraries that keep pools of their own."""
     import cv2
-    import numba
+
+    from paad.render.threads import set_threads
 
     cv2.setNumThreads(threads)
-    numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
+    set_threads(threads)
     if "torch" in sys.modules:
         import torch
 

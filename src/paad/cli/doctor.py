@@ -104,15 +104,18 @@ def _numba() -> Look:
     import numba
     import numpy as np
 
-    @numba.njit(parallel=True)
-    def total(values: np.ndarray) -> float:  # type: ignore[type-arg]
-        result = 0.0
-        for i in numba.prange(values.size):
-            result += values[i]
-        return result
+    from paad.render.threads import spread, threads
 
-    total(np.ones(8))
-    return "ok", f"{numba.__version__}, threading layer {numba.threading_layer()}, {numba.get_num_threads()} threads"
+    @numba.njit(nogil=True)
+    def doubled(start: int, stop: int, values: np.ndarray) -> None:  # type: ignore[type-arg]
+        for i in range(start, stop):
+            values[i] *= 2.0
+
+    values = np.ones(64)
+    spread(doubled, len(values), 1, values)
+    if not (values == 2.0).all():
+        return "warning", f"{numba.__version__} computed {values} where all should be 2; reinstall numba and llvmlite"
+    return "ok", f"{numba.__version__}, kernels shared among {threads()} threads"
 
 
 def _cache() -> Look:

@@ -5,19 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
-from paad.render.threads import ONE_CALLER
+from paad.render.threads import spread
 from paad.types import Float32
 
 LEAK = 0.1
+_LEAST_ROWS = 16
 
 
 def convolve(values: Float32, weight: Float32, bias: Float32, dilation: int) -> Float32:
     """Convolution of ``values`` [C, H, W] with ``weight`` [O, C, 3, 3] and zero padding, leaky rectified: [O, H, W]."""
     padded = np.pad(values, ((0, 0), (dilation, dilation), (dilation, dilation)))
-    with ONE_CALLER:
-        out: Float32 = _convolve(padded, weight, bias, dilation)
+    out = np.empty((len(weight), *values.shape[1:]), np.float32)
+    spread(_convolve, values.shape[1], _LEAST_ROWS, padded, weight, bias, dilation, out)
     return out
 
 
@@ -50,10 +51,7 @@ def _row(padded: Any, weight: Any, bias: Any, dilation: int, y: int, out: Any) -
             row[x] = max(row[x], np.float32(LEAK) * row[x])
 
 
-@njit(cache=True, parallel=True)
-def _convolve(padded: Any, weight: Any, bias: Any, dilation: int) -> Any:
-    height, width = padded.shape[1] - 2 * dilation, padded.shape[2] - 2 * dilation
-    out = np.empty((weight.shape[0], height, width), np.float32)
-    for y in prange(height):
+@njit(cache=True, nogil=True)
+def _convolve(start: int, stop: int, padded: Any, weight: Any, bias: Any, dilation: int, out: Any) -> None:
+    for y in range(start, stop):
         _row(padded, weight, bias, dilation, y, out)
-    return out

@@ -66,10 +66,16 @@ def base_of(
     shown = views if not field.bounded else views[:: max(1, len(views) // _LANDMARK_VIEWS)]
     guide = Guide(templates, find_landmarks(field, shown))
     box = (field.low, field.high) if field.bounded else None
-    sample = views[:: max(1, len(views) // _REMEMBERED_VIEWS)]
+    sample = [views[i] for i in _evenly(len(views), _REMEMBERED_VIEWS)]
     targets = targets_of(sample, field.background, box, field.cut_out, "none", config.max_side)
     remembered = remembered_as_stored(remembered_residuals(field, [t.to(device) for t in targets]))
     return Base(field, guide, remembered), log
+
+
+def _evenly(count: int, at_most: int) -> list[int]:
+    """Indices below ``count``, at most so many, evenly spread."""
+    chosen = min(count, at_most)
+    return [k * count // chosen for k in range(chosen)]
 
 
 def good_views(base: Base, views: Sequence[PosedView], masked: bool, longest: int) -> list[Comparison]:

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from paad.errors import DataError
-from paad.render.threads import ONE_CALLER
+from paad.render.threads import spread
 from paad.types import Bool, Float32, Float64, PosedView
 
 _COARSE = 48
+_LEAST_POINTS = 1000
 _MISSES_ALLOWED = 0.03
 """Share of the views in which a point may lie outside the mask: estimated masks lose a piece here and there."""
 
@@ -32,12 +33,12 @@ class SurfacePoints:
     spacing: float
 
 
-@njit(cache=True, parallel=True)
-def _count_misses(points: Any, projections: Any, masks: Any, sizes: Any, offsets: Any) -> Any:
-    """Views [N] that have each point in the picture, and views [N] whose mask it falls beside."""
-    n = points.shape[0]
-    seen, missed = np.zeros(n, np.int32), np.zeros(n, np.int32)
-    for i in prange(n):
+@njit(cache=True, nogil=True)
+def _count_misses(
+    start: int, stop: int, points: Any, projections: Any, masks: Any, sizes: Any, offsets: Any, seen: Any, missed: Any
+) -> None:
+    """Views ``seen`` [N] that have each point in the picture, and views ``missed`` [N] whose mask it falls beside."""
+    for i in range(start, stop):
         x, y, z = points[i, 0], points[i, 1], points[i, 2]
         for k in range(projections.shape[0]):
             p = projections[k]
@@ -50,7 +51,6 @@ def _count_misses(points: Any, projections: Any, masks: Any, sizes: Any, offsets
                 seen[i] += 1
                 if masks[offsets[k] + v * sizes[k, 0] + u] == 0:
                     missed[i] += 1
-    return seen, missed
 
 
 def inside_silhouettes(points: Float64, views: Sequence[PosedView], masks: Sequence[Bool]) -> Bool:
@@ -59,8 +59,8 @@ def inside_silhouettes(points: Float64, views: Sequence[PosedView], masks: Seque
     sizes = np.array([(v.camera.width, v.camera.height) for v in views], np.int64)
     offsets = np.concatenate([[0], np.cumsum(sizes[:, 0] * sizes[:, 1])[:-1]])
     flat = np.concatenate([m.ravel() for m in masks]).astype(np.uint8)
-    with ONE_CALLER:
-        seen, missed = _count_misses(points, projections, flat, sizes, offsets)
+    seen, missed = np.zeros(len(points), np.int32), np.zeros(len(points), np.int32)
+    spread(_count_misses, len(points), _LEAST_POINTS, points, projections, flat, sizes, offsets, seen, missed)
     enough = seen >= max(2, round(0.25 * len(views)))
     inside: Bool = enough & (missed <= _MISSES_ALLOWED * seen)
     return inside

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from numba import njit, prange
+from numba import njit
 from torch import Tensor
 
-from paad.render.threads import ONE_CALLER
+from paad.render.threads import spread
 
 _f = np.float32
+_LEAST_ROWS = 100
 
 
 @njit(cache=True, fastmath=True)
@@ -25,26 +26,26 @@ def _row(drawn: Any, photo: Any, squared: Any, scale: Any, gradient: Any) -> Any
     return total
 
 
-@njit(cache=True, fastmath=True, parallel=True)
-def _loss_and_gradient(drawn: Any, photo: Any, squared: Any) -> Any:
-    """Mean over all values of |d| + squared d², and its gradient, of pictures [H, W * 3]."""
-    height, width = drawn.shape
-    gradient = np.empty_like(drawn)
-    totals = np.zeros(height, np.float64)
-    scale = _f(1.0) / _f(height * width)
-    for y in prange(height):
+@njit(cache=True, fastmath=True, nogil=True)
+def _rows(start: int, stop: int, drawn: Any, photo: Any, squared: Any, scale: Any, totals: Any, gradient: Any) -> None:
+    for y in range(start, stop):
         totals[y] = _row(drawn[y], photo[y], squared, scale, gradient[y])
-    return totals.sum() / (height * width), gradient
+
+
+def _loss_and_gradient(drawn: Any, photo: Any, squared: float) -> tuple[float, Any]:
+    """Mean over all values of |d| + squared d², and its gradient, of pictures [H, W * 3]."""
+    gradient, totals = np.empty_like(drawn), np.zeros(len(drawn), np.float64)
+    spread(_rows, len(drawn), _LEAST_ROWS, drawn, photo, _f(squared), _f(1.0 / drawn.size), totals, gradient)
+    return float(totals.sum()) / drawn.size, gradient
 
 
 class _ColourLoss(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, drawn: Tensor, photo: Tensor, squared: float) -> Tensor:
         rows = (drawn.shape[0], -1)
-        with ONE_CALLER:
-            loss, gradient = _loss_and_gradient(
-                drawn.detach().contiguous().numpy().reshape(rows), photo.contiguous().numpy().reshape(rows), _f(squared)
-            )
+        loss, gradient = _loss_and_gradient(
+            drawn.detach().contiguous().numpy().reshape(rows), photo.contiguous().numpy().reshape(rows), squared
+        )
         ctx.gradient = torch.from_numpy(gradient.reshape(drawn.shape))
         return torch.tensor(loss, dtype=torch.float32)
 

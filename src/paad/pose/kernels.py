@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
+
+from paad.render.threads import spread
 
 _f = np.float32
 _HALF, _ONE, _ZERO = _f(0.5), _f(1.0), _f(0.0)
+_LEAST_ROWS = 100
 
 
-@njit(cache=True, fastmath=True)
+@njit(cache=True, fastmath=True, error_model="numpy")
 def _row(
     y: int, render: Any, query: Any, depth: Any, focal: Any, offset: Any, centre: Any, scale: Any, out: Any
 ) -> None:
@@ -65,7 +68,23 @@ def _row(
             out[21 + i] -= weight * (rx * b[0, i] + ry * b[1, i])
 
 
-@njit(cache=True, fastmath=True, parallel=True)
+@njit(cache=True, fastmath=True, nogil=True, error_model="numpy")
+def _rows(
+    start: int,
+    stop: int,
+    render: Any,
+    query: Any,
+    depth: Any,
+    focal: Any,
+    offset: Any,
+    centre: Any,
+    scale: Any,
+    out: Any,
+) -> None:
+    for y in range(max(start, 1), min(stop, depth.shape[0] - 1)):
+        _row(y, render, query, depth, focal, offset, centre, scale, out[y])
+
+
 def normal_equations(render: Any, query: Any, depth: Any, focal: Any, offset: Any, centre: Any, scale: Any) -> Any:
     """Sums [29] over pixels: upper triangle of J'WJ (21), J'Wr (6), weighted squared residual, number of pixels.
 
@@ -76,12 +95,6 @@ def normal_equations(render: Any, query: Any, depth: Any, focal: Any, offset: An
         centre: object's centre in camera coordinates float32 [3].
         scale: residual norm at which a pixel counts half (Cauchy weights).
     """
-    height = depth.shape[0]
-    rows = np.zeros((height, 29), np.float32)
-    for y in prange(1, height - 1):
-        _row(y, render, query, depth, focal, offset, centre, scale, rows[y])
-    out = np.zeros(29, np.float64)
-    for y in range(1, height - 1):
-        for k in range(29):
-            out[k] += rows[y, k]
-    return out
+    sums = np.zeros((len(depth), 29), np.float32)
+    spread(_rows, len(depth), _LEAST_ROWS, render, query, depth, focal, offset, centre, scale, sums)
+    return sums.sum(axis=0, dtype=np.float64)

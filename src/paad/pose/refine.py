@@ -20,7 +20,6 @@ from paad.geometry.pixels import squared_distance
 from paad.geometry.se3 import se3_exp
 from paad.pose.kernels import normal_equations
 from paad.pose.query import QueryImage
-from paad.render.threads import ONE_CALLER
 from paad.types import Float32, Float64
 
 _GAIN_RANGE = (0.4, 2.5)
@@ -144,16 +143,15 @@ def gauss_newton_step(
     """
     centre = cam_from_world[:3, :3] @ field.centre + cam_from_world[:3, 3]
     off = np.sqrt(squared_distance(seen, drawn))[depth > 0]
-    with ONE_CALLER:
-        sums = normal_equations(
-            np.ascontiguousarray(drawn, dtype=np.float32),
-            np.ascontiguousarray(seen, dtype=np.float32),
-            depth,
-            np.array([camera.fx, camera.fy], np.float32),
-            np.array([camera.cx, camera.cy], np.float32),
-            centre.astype(np.float32),
-            np.float32(max(least_scale, _SCALE * float(np.quantile(off, alike)))),
-        )
+    sums = normal_equations(
+        np.ascontiguousarray(drawn, dtype=np.float32),
+        np.ascontiguousarray(seen, dtype=np.float32),
+        depth,
+        np.array([camera.fx, camera.fy], np.float32),
+        np.array([camera.cx, camera.cy], np.float32),
+        centre.astype(np.float32),
+        np.float32(max(least_scale, _SCALE * float(np.quantile(off, alike)))),
+    )
     twist = _solve(sums, _DAMPING, float(centre[2]))
     if twist is None:
         return None

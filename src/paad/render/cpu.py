@@ -11,7 +11,6 @@ from torch import Tensor
 
 from paad.geometry.camera import Camera
 from paad.render import draw
-from paad.render.threads import ONE_CALLER
 
 
 def _array(tensor: Tensor) -> NDArray[np.float32]:
@@ -26,8 +25,7 @@ class _Rasterize(torch.autograd.Function):
         means, quats, scales, opacities, sh = (_array(t) for t in tensors)
         bodies = (means, quats, scales, opacities, sh)
         matrix = _array(pose)[:3]
-        with ONE_CALLER:
-            drawn = draw.forward(bodies, matrix, camera, _array(background))
+        drawn = draw.forward(bodies, matrix, camera, _array(background))
         if any(ctx.needs_input_grad):
             ctx.kept = (bodies, matrix, camera, drawn, background.ndim == 1)
         return torch.from_numpy(drawn.colour), torch.from_numpy(drawn.alpha), torch.from_numpy(drawn.depth)
@@ -36,8 +34,7 @@ class _Rasterize(torch.autograd.Function):
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
         bodies, matrix, camera, drawn, background_is_colour = ctx.kept
         g_colour, g_alpha, g_depth = (_array(g) for g in grad_outputs)
-        with ONE_CALLER:
-            d_bodies, d_matrix = draw.backward(bodies, matrix, camera, drawn, g_colour, g_alpha, g_depth)
+        d_bodies, d_matrix = draw.backward(bodies, matrix, camera, drawn, g_colour, g_alpha, g_depth)
         d_pose = torch.zeros(4, 4)
         d_pose[:3] = torch.from_numpy(d_matrix)
         d_background = None

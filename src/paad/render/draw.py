@@ -35,15 +35,11 @@ def _intrinsics(camera: Camera) -> Float32:
 
 
 def forward(bodies: Bodies, matrix: Float32, camera: Camera, background: Float32) -> Drawn:
-    """Draw ``bodies`` seen by ``matrix`` (the upper [3, 4] of cam_from_world) over a colour [3] or picture [H, W, 3].
-
-    The kernels are parallel: hold :data:`paad.render.threads.ONE_CALLER`.
-    """
+    """Draw ``bodies`` seen by ``matrix`` (cam_from_world but its last row) over a colour [3] or picture [H, W, 3]."""
     size = (camera.width, camera.height)
     projected = projecting.project(*bodies, matrix, _intrinsics(camera), *size)
     order = blending.depth_order(projected)
-    columns, rows = -(-camera.width // blending.TILE), -(-camera.height // blending.TILE)
-    starts, ids, slots, first = blending.bin_tiles(projected, order, columns, rows)
+    starts, ids, slots, first = blending.bin_tiles(projected, order, *blending.tiles_of(*size))
     ground = np.ascontiguousarray(np.broadcast_to(background, (1, 1, 3)) if background.ndim == 1 else background)
     colour, alpha, depth, used = blending.blend(projected, starts, ids, ground, *size)
     return Drawn(colour, alpha, depth, projected, starts, ids, slots, first, used)

@@ -8,20 +8,24 @@ one slot for each pair of a Gaussian and a tile and are added in a fixed order: 
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from paad.render.constants import ALPHA_MAX, ALPHA_MIN, TRANSMITTANCE_MIN
+from paad.render.threads import spread
 
-TILE = 16
-PIXELS = TILE * TILE
+TILE_WIDTH, TILE_HEIGHT = 8, 24
+"""A row is a vector of the processor. In wider tiles more pixels are blended that a Gaussian does not reach, lower ones
+make more pairs."""
+PIXELS = TILE_WIDTH * TILE_HEIGHT
 SUMS = 10
 """Sums over pixels of h, h dx, h dy, h dx², h dx dy, h dy², and of the weight times the gradients of r, g, b, depth."""
 CHECK_EVERY = 24
 """Gaussians between two looks at whether a tile is finished."""
+_LEAST_TILES, _LEAST_GAUSSIANS = 16, 4096
+"""For each thread that is woken."""
 
 _f = np.float32
 _u = np.uint64
@@ -35,13 +39,13 @@ _E0, _E1, _E2, _E3, _E4, _E5 = (
     _f(0.005693935758656149),
 )
 _EIGHTH, _EXP_MIN = _f(0.125), _f(-6.0)
-_ZERO, _HALF, _ONE = _f(0.0), _f(0.5), _f(1.0)
+_ZERO, _HALF, _ALMOST, _ONE = _f(0.0), _f(0.5), _f(0.999), _f(1.0)
 _ALPHA_MAX, _ALPHA_MIN, _T_MIN = _f(ALPHA_MAX), _f(ALPHA_MIN), _f(TRANSMITTANCE_MIN)
 _P1, _P2, _P3, _P4, _P5, _P6 = (_u(k * PIXELS) for k in range(1, 7))
 _P7, _P8, _P9, _P10, _P11 = (_u(k * PIXELS) for k in range(7, 12))
 
 
-@njit(cache=True, fastmath=True)
+@njit(cache=True, fastmath=True, error_model="numpy")
 def _exp(x: Any) -> Any:
     t = max(x, _EXP_MIN) * _EIGHTH
     e = _E0 + t * (_E1 + t * (_E2 + t * (_E3 + t * (_E4 + t * _E5))))
@@ -50,13 +54,14 @@ def _exp(x: Any) -> Any:
     return e * e
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _tile_range(g: Any, columns: int, rows: int) -> Any:
     """First and last tile column and row that a Gaussian's box reaches."""
-    x0 = max(0, math.floor((g[0] - g[11]) / _f(TILE)))
-    x1 = min(columns - 1, math.floor((g[0] + g[11]) / _f(TILE)))
-    y0 = max(0, math.floor((g[1] - g[10]) / _f(TILE)))
-    y1 = min(rows - 1, math.floor((g[1] + g[10]) / _f(TILE)))
+    # by truncation, since math.floor is a call here; a drawn Gaussian reaches the picture, so that no bound is below 0
+    x0 = int(max(g[0] - g[11], _ZERO) / _f(TILE_WIDTH))
+    x1 = min(columns - 1, int(max(g[0] + g[11], _ZERO) / _f(TILE_WIDTH)))
+    y0 = int(max(g[1] - g[10], _ZERO) / _f(TILE_HEIGHT))
+    y1 = min(rows - 1, int(max(g[1] + g[10], _ZERO) / _f(TILE_HEIGHT)))
     return x0, x1, y0, y1
 
 
@@ -93,7 +98,7 @@ def depth_order(projected: Any) -> Any:
     return order
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def bin_tiles(projected: Any, order: Any, columns: int, rows: int) -> Any:
     """Lists of Gaussians by tile, front to back.
 
@@ -130,15 +135,16 @@ def bin_tiles(projected: Any, order: Any, columns: int, rows: int) -> Any:
     return starts, ids, slots, first
 
 
-@njit(cache=True, fastmath=True)
+@njit(cache=True, fastmath=True, error_model="numpy")
 def _rows(g: Any, y_tile: Any) -> Any:
     """First and one past the last pixel, in the tile's flat order, of the rows that a Gaussian reaches."""
-    low = math.ceil(g[1] - g[10] - _HALF - y_tile)
-    high = math.floor(g[1] + g[10] - _HALF - y_tile)
-    return _u(max(low, 0) * TILE), _u((max(min(high, TILE - 1), -1) + 1) * TILE)
+    # by truncation: math.floor and math.ceil are calls here, and as dear as the rows
+    low = min(int(max(g[1] - g[10] - _HALF - y_tile + _ALMOST, _ZERO)), TILE_HEIGHT)
+    stop = min(int(max(g[1] + g[10] + _HALF - y_tile, _ZERO)), TILE_HEIGHT)
+    return _u(low * TILE_WIDTH), _u(max(low, stop) * TILE_WIDTH)
 
 
-@njit(cache=True, fastmath=True)
+@njit(cache=True, fastmath=True, error_model="numpy")
 def _blend_tile(
     tile: int,
     columns: int,
@@ -153,12 +159,12 @@ def _blend_tile(
 ) -> None:
     height, width = alpha_out.shape
     by, bx = 1 if background.shape[0] > 1 else 0, 1 if background.shape[1] > 1 else 0
-    y_tile, x_tile = (tile // columns) * TILE, (tile % columns) * TILE
+    y_tile, x_tile = (tile // columns) * TILE_HEIGHT, (tile % columns) * TILE_WIDTH
     buf = np.zeros(7 * PIXELS, np.float32)  # transmittance, red, green, blue, depth, pixel x, pixel y
     for p in range(PIXELS):
         buf[p] = _ONE
-        buf[p + 5 * PIXELS] = _f(x_tile + p % TILE) + _HALF
-        buf[p + 6 * PIXELS] = _f(y_tile + p // TILE) + _HALF
+        buf[p + 5 * PIXELS] = _f(x_tile + p % TILE_WIDTH) + _HALF
+        buf[p + 6 * PIXELS] = _f(y_tile + p // TILE_WIDTH) + _HALF
     k = starts[tile]
     while k < starts[tile + 1]:
         g = projected[ids[k]]
@@ -184,9 +190,9 @@ def _blend_tile(
             if most < _T_MIN:
                 break
     used[tile] = k - starts[tile]
-    for y in range(y_tile, min(y_tile + TILE, height)):
-        for x in range(x_tile, min(x_tile + TILE, width)):
-            q = (y - y_tile) * TILE + x - x_tile
+    for y in range(y_tile, min(y_tile + TILE_HEIGHT, height)):
+        for x in range(x_tile, min(x_tile + TILE_WIDTH, width)):
+            q = (y - y_tile) * TILE_WIDTH + x - x_tile
             t = buf[q]
             for ch in range(3):
                 colour[y, x, ch] = buf[q + (1 + ch) * PIXELS] + t * background[by * y, bx * x, ch]
@@ -194,23 +200,45 @@ def _blend_tile(
             depth[y, x] = buf[q + 4 * PIXELS]
 
 
-@njit(cache=True, fastmath=True, parallel=True)
+@njit(cache=True, fastmath=True, nogil=True, error_model="numpy")
+def _blend(
+    start: int,
+    stop: int,
+    columns: int,
+    projected: Any,
+    starts: Any,
+    ids: Any,
+    background: Any,
+    colour: Any,
+    alpha_out: Any,
+    depth: Any,
+    used: Any,
+) -> None:
+    for tile in range(start, stop):
+        _blend_tile(tile, columns, projected, starts, ids, background, colour, alpha_out, depth, used)
+
+
+def tiles_of(width: int, height: int) -> tuple[int, int]:
+    """Columns and rows of tiles."""
+    return -(-width // TILE_WIDTH), -(-height // TILE_HEIGHT)
+
+
 def blend(projected: Any, starts: Any, ids: Any, background: Any, width: int, height: int) -> Any:
     """Colour [H, W, 3] over ``background`` [H, W, 3] or [1, 1, 3], alpha [H, W], depth sum [H, W], and the number of
     Gaussians each tile went through [tiles]."""
-    columns, rows = (width + TILE - 1) // TILE, (height + TILE - 1) // TILE
+    columns, rows = tiles_of(width, height)
     colour = np.empty((height, width, 3), np.float32)
-    alpha_out = np.empty((height, width), np.float32)
-    depth = np.empty((height, width), np.float32)
+    alpha, depth = np.empty((height, width), np.float32), np.empty((height, width), np.float32)
     used = np.zeros(columns * rows, np.int64)
-    for tile in prange(columns * rows):
-        _blend_tile(tile, columns, projected, starts, ids, background, colour, alpha_out, depth, used)
-    return colour, alpha_out, depth, used
+    drawn = (colour, alpha, depth, used)
+    spread(_blend, columns * rows, _LEAST_TILES, columns, projected, starts, ids, background, *drawn)
+    return drawn
 
 
-@njit(cache=True, fastmath=True)
-def _blend_tile_backward(
-    tile: int,
+@njit(cache=True, fastmath=True, nogil=True, error_model="numpy")
+def _blend_backward(
+    start: int,
+    stop: int,
     columns: int,
     projected: Any,
     starts: Any,
@@ -226,60 +254,63 @@ def _blend_tile_backward(
     pairs: Any,
 ) -> None:
     height, width = alpha_out.shape
-    y_tile, x_tile = (tile // columns) * TILE, (tile % columns) * TILE
     # transmittance, rest (see below), gradients of red, green, blue, depth, pixel x, pixel y
-    buf = np.zeros(8 * PIXELS, np.float32)
-    for p in range(PIXELS):
-        buf[p] = _ONE
-        buf[p + 6 * PIXELS] = _f(x_tile + p % TILE) + _HALF
-        buf[p + 7 * PIXELS] = _f(y_tile + p // TILE) + _HALF
-    for y in range(y_tile, min(y_tile + TILE, height)):
-        for x in range(x_tile, min(x_tile + TILE, width)):
-            q = (y - y_tile) * TILE + x - x_tile
-            rest = d_depth[y, x] * depth[y, x] - d_alpha[y, x] * (_ONE - alpha_out[y, x])
-            for ch in range(3):
-                rest += d_colour[y, x, ch] * colour[y, x, ch]
-                buf[q + (2 + ch) * PIXELS] = d_colour[y, x, ch]
-            buf[q + 5 * PIXELS] = d_depth[y, x]
-            # what comes behind, times the gradients: it shrinks as the Gaussians in front are passed
-            buf[q + PIXELS] = rest
-    for k in range(starts[tile], starts[tile] + used[tile]):
-        g = projected[ids[k]]
-        low, high = _rows(g, _f(y_tile))
-        u, v, a, b, c, o = g[0], g[1], _HALF * g[2], g[3], _HALF * g[4], g[5]
-        red, green, blue, z = g[6], g[7], g[8], g[9]
-        s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = s8 = s9 = _ZERO
-        for p in range(low, high):
-            dx, dy = u - buf[p + _P6], v - buf[p + _P7]
-            raw = o * _exp(-(a * dx * dx + b * dx * dy + c * dy * dy))
-            alpha = min(raw, _ALPHA_MAX)
-            alpha = alpha if alpha >= _ALPHA_MIN else _ZERO
-            t = buf[p]
-            weight = alpha * t
-            buf[p] = t - weight
-            gr, gg, gb, gd = buf[p + _P2], buf[p + _P3], buf[p + _P4], buf[p + _P5]
-            through = gr * red + gg * green + gb * blue + gd * z
-            rest = buf[p + _P1] - weight * through
-            buf[p + _P1] = rest
-            h = -alpha * (t * through - rest / (_ONE - alpha))
-            h = h if raw <= _ALPHA_MAX else _ZERO
-            hx, hy = h * dx, h * dy
-            s0 += h
-            s1 += hx
-            s2 += hy
-            s3 += hx * dx
-            s4 += hx * dy
-            s5 += hy * dy
-            s6 += weight * gr
-            s7 += weight * gg
-            s8 += weight * gb
-            s9 += weight * gd
-        out = pairs[slots[k]]
-        out[0], out[1], out[2], out[3], out[4] = s0, s1, s2, s3, s4
-        out[5], out[6], out[7], out[8], out[9] = s5, s6, s7, s8, s9
+    buf = np.empty(8 * PIXELS, np.float32)
+    for tile in range(start, stop):
+        if used[tile] == 0:
+            continue
+        y_tile, x_tile = (tile // columns) * TILE_HEIGHT, (tile % columns) * TILE_WIDTH
+        buf[:] = _ZERO
+        for p in range(PIXELS):
+            buf[p] = _ONE
+            buf[p + 6 * PIXELS] = _f(x_tile + p % TILE_WIDTH) + _HALF
+            buf[p + 7 * PIXELS] = _f(y_tile + p // TILE_WIDTH) + _HALF
+        for y in range(y_tile, min(y_tile + TILE_HEIGHT, height)):
+            for x in range(x_tile, min(x_tile + TILE_WIDTH, width)):
+                q = (y - y_tile) * TILE_WIDTH + x - x_tile
+                rest = d_depth[y, x] * depth[y, x] - d_alpha[y, x] * (_ONE - alpha_out[y, x])
+                for ch in range(3):
+                    rest += d_colour[y, x, ch] * colour[y, x, ch]
+                    buf[q + (2 + ch) * PIXELS] = d_colour[y, x, ch]
+                buf[q + 5 * PIXELS] = d_depth[y, x]
+                # what comes behind, times the gradients: it shrinks as the Gaussians in front are passed
+                buf[q + PIXELS] = rest
+        for k in range(starts[tile], starts[tile] + used[tile]):
+            g = projected[ids[k]]
+            low, high = _rows(g, _f(y_tile))
+            u, v, a, b, c, o = g[0], g[1], _HALF * g[2], g[3], _HALF * g[4], g[5]
+            red, green, blue, z = g[6], g[7], g[8], g[9]
+            s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = s8 = s9 = _ZERO
+            for p in range(low, high):
+                dx, dy = u - buf[p + _P6], v - buf[p + _P7]
+                raw = o * _exp(-(a * dx * dx + b * dx * dy + c * dy * dy))
+                alpha = min(raw, _ALPHA_MAX)
+                alpha = alpha if alpha >= _ALPHA_MIN else _ZERO
+                t = buf[p]
+                weight = alpha * t
+                buf[p] = t - weight
+                gr, gg, gb, gd = buf[p + _P2], buf[p + _P3], buf[p + _P4], buf[p + _P5]
+                through = gr * red + gg * green + gb * blue + gd * z
+                rest = buf[p + _P1] - weight * through
+                buf[p + _P1] = rest
+                h = -alpha * (t * through - rest / (_ONE - alpha))
+                h = h if raw <= _ALPHA_MAX else _ZERO
+                hx, hy = h * dx, h * dy
+                s0 += h
+                s1 += hx
+                s2 += hy
+                s3 += hx * dx
+                s4 += hx * dy
+                s5 += hy * dy
+                s6 += weight * gr
+                s7 += weight * gg
+                s8 += weight * gb
+                s9 += weight * gd
+            out = pairs[slots[k]]
+            out[0], out[1], out[2], out[3], out[4] = s0, s1, s2, s3, s4
+            out[5], out[6], out[7], out[8], out[9] = s5, s6, s7, s8, s9
 
 
-@njit(cache=True, fastmath=True, parallel=True)
 def blend_backward(
     projected: Any,
     starts: Any,
@@ -287,42 +318,23 @@ def blend_backward(
     slots: Any,
     used: Any,
     colour: Any,
-    alpha_out: Any,
+    alpha: Any,
     depth: Any,
     d_colour: Any,
     d_alpha: Any,
     d_depth: Any,
 ) -> Any:
     """The SUMS of each pair of a Gaussian and a tile, float32 [pairs, SUMS]."""
-    columns = (alpha_out.shape[1] + TILE - 1) // TILE
-    pairs = np.zeros((ids.shape[0], SUMS), np.float32)
-    for tile in prange(used.shape[0]):
-        if used[tile] > 0:
-            _blend_tile_backward(
-                tile,
-                columns,
-                projected,
-                starts,
-                ids,
-                slots,
-                used,
-                colour,
-                alpha_out,
-                depth,
-                d_colour,
-                d_alpha,
-                d_depth,
-                pairs,
-            )
+    columns, _ = tiles_of(alpha.shape[1], alpha.shape[0])
+    pairs = np.zeros((len(ids), SUMS), np.float32)
+    drawn = (projected, starts, ids, slots, used, colour, alpha, depth)
+    spread(_blend_backward, len(used), _LEAST_TILES, columns, *drawn, d_colour, d_alpha, d_depth, pairs)
     return pairs
 
 
-@njit(cache=True, fastmath=True, parallel=True)
-def gather_gradients(projected: Any, first: Any, pairs: Any) -> Any:
-    """Gradients [N, 10] of u, v, conic a, b, c, opacity, red, green, blue, depth, added up over each one's tiles."""
-    n = projected.shape[0]
-    out = np.zeros((n, SUMS), np.float32)
-    for i in prange(n):
+@njit(cache=True, fastmath=True, nogil=True, error_model="numpy")
+def _gather(start: int, stop: int, projected: Any, first: Any, pairs: Any, out: Any) -> None:
+    for i in range(start, stop):
         if first[i + 1] == first[i]:
             continue
         h = hx = hy = hxx = hxy = hyy = _ZERO
@@ -339,4 +351,10 @@ def gather_gradients(projected: Any, first: Any, pairs: Any) -> Any:
         out[i, 0], out[i, 1] = a * hx + b * hy, b * hx + c * hy
         out[i, 2], out[i, 3], out[i, 4] = _HALF * hxx, hxy, _HALF * hyy
         out[i, 5] = -h / projected[i, 5]
+
+
+def gather_gradients(projected: Any, first: Any, pairs: Any) -> Any:
+    """Gradients [N, 10] of u, v, conic a, b, c, opacity, red, green, blue, depth, added up over each one's tiles."""
+    out = np.zeros((len(projected), SUMS), np.float32)
+    spread(_gather, len(projected), _LEAST_GAUSSIANS, projected, first, pairs, out)
     return out

@@ -10,7 +10,7 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from paad.render.constants import (
     ALPHA_MIN,
@@ -23,10 +23,13 @@ from paad.render.constants import (
     SH_C2,
     SH_C3,
 )
+from paad.render.threads import spread
 
 COLUMNS = 12
 """Per projected Gaussian: u, v, conic a, b, c, opacity, red, green, blue, depth, half height, half width."""
 CHUNK = 256
+_LEAST = 2048
+"""Gaussians for each thread that is woken."""
 
 _f = np.float32
 _K0, _K1 = _f(SH_C0), _f(SH_C1)
@@ -52,7 +55,7 @@ _BLUR, _NEAR, _COMP_MIN, _MARGIN, _ALPHA_MIN = (
 _MIN_NORM = _f(1e-20)
 
 
-@njit(cache=True, fastmath=True)
+@njit(cache=True, fastmath=True, error_model="numpy")
 def _sh_basis(x: Any, y: Any, z: Any, n: int, out: Any) -> None:
     out[0] = _K0
     if n > 1:
@@ -75,7 +78,7 @@ def _sh_basis(x: Any, y: Any, z: Any, n: int, out: Any) -> None:
         out[15] = -_K30 * x * (x * x - _THREE * y * y)
 
 
-@njit(cache=True, fastmath=True)
+@njit(cache=True, fastmath=True, error_model="numpy")
 def _sh_basis_gradient(x: Any, y: Any, z: Any, n: int, out: Any) -> None:
     """Derivatives [n, 3] of the basis along x, y, z (as polynomials; the sphere's constraint is applied outside)."""
     out[0, 0] = out[0, 1] = out[0, 2] = _ZERO
@@ -106,7 +109,7 @@ def _sh_basis_gradient(x: Any, y: Any, z: Any, n: int, out: Any) -> None:
         out[15, 0], out[15, 1], out[15, 2] = -_THREE * _K30 * (xx - yy), _SIX * _K30 * x * y, _ZERO
 
 
-@njit(cache=True, fastmath=True)
+@njit(cache=True, fastmath=True, error_model="numpy")
 def _rotation(quats: Any, i: int, r: Any) -> Any:
     """Fill the rotation [3, 3] of quaternion i (w, x, y, z; any length); returns 1 / its length."""
     w, x, y, z = quats[i, 0], quats[i, 1], quats[i, 2], quats[i, 3]
@@ -118,19 +121,19 @@ def _rotation(quats: Any, i: int, r: Any) -> Any:
     return s
 
 
-@njit(cache=True, fastmath=True)
+@njit(cache=True, fastmath=True, error_model="numpy")
 def _matmul3(a: Any, b: Any, out: Any) -> None:
     for i in range(3):
         for j in range(3):
             out[i, j] = a[i, 0] * b[0, j] + a[i, 1] * b[1, j] + a[i, 2] * b[2, j]
 
 
-@njit(cache=True, fastmath=True)
+@njit(cache=True, fastmath=True, error_model="numpy")
 def _clamped(value: Any, low: Any, high: Any) -> Any:
     return min(max(value, low), high)
 
 
-@njit(cache=True, fastmath=True)
+@njit(cache=True, fastmath=True, error_model="numpy")
 def _camera_terms(pose: Any, intrinsics: Any, width: int, height: int) -> Any:
     """Focal lengths, principal point, picture size, bounds of x / z and y / z, and the camera's centre, in one row."""
     fx, fy, cx, cy = intrinsics[0], intrinsics[1], intrinsics[2], intrinsics[3]
@@ -145,7 +148,7 @@ def _camera_terms(pose: Any, intrinsics: Any, width: int, height: int) -> Any:
     return terms
 
 
-@njit(cache=True, fastmath=True)
+@njit(cache=True, fastmath=True, nogil=True, error_model="numpy")
 def _project_range(
     start: int, stop: int, means: Any, quats: Any, scales: Any, opacities: Any, sh: Any, pose: Any, terms: Any, out: Any
 ) -> None:
@@ -202,7 +205,6 @@ def _project_range(
         out[i, 9], out[i, 10], out[i, 11] = z, half_h, half_w
 
 
-@njit(cache=True, fastmath=True, parallel=True)
 def project(
     means: Any, quats: Any, scales: Any, opacities: Any, sh: Any, pose: Any, intrinsics: Any, width: int, height: int
 ) -> Any:
@@ -210,16 +212,13 @@ def project(
 
     ``pose`` is cam_from_world [3, 4], ``intrinsics`` fx, fy, cx, cy, all float32.
     """
-    n = means.shape[0]
-    out = np.zeros((n, COLUMNS), np.float32)
+    out = np.zeros((len(means), COLUMNS), np.float32)
     terms = _camera_terms(pose, intrinsics, width, height)
-    for chunk in prange((n + CHUNK - 1) // CHUNK):
-        stop = min(n, (chunk + 1) * CHUNK)
-        _project_range(chunk * CHUNK, stop, means, quats, scales, opacities, sh, pose, terms, out)
+    spread(_project_range, len(means), _LEAST, means, quats, scales, opacities, sh, pose, terms, out)
     return out
 
 
-@njit(cache=True, fastmath=True)
+@njit(cache=True, fastmath=True, error_model="numpy")
 def _project_backward_range(
     start: int,
     stop: int,
@@ -382,33 +381,30 @@ def _project_backward_range(
         d_quats[i, 3] = (gz - along * qz) * q_inverse
 
 
-@njit(cache=True, fastmath=True, parallel=True)
-def project_backward(
+@njit(cache=True, fastmath=True, nogil=True, error_model="numpy")
+def _project_backward_chunks(
+    start: int,
+    stop: int,
     means: Any,
     quats: Any,
     scales: Any,
     opacities: Any,
     sh: Any,
     pose: Any,
-    intrinsics: Any,
-    width: int,
-    height: int,
+    terms: Any,
     projected: Any,
     grads: Any,
-) -> Any:
-    """Gradients of means, quats, scales, opacities, sh and pose [3, 4] from ``grads`` [N, 10] of
-    u, v, conic a, b, c, opacity, red, green, blue, depth."""
-    n = means.shape[0]
-    d_means, d_quats = np.zeros((n, 3), np.float32), np.zeros((n, 4), np.float32)
-    d_scales, d_opacities = np.zeros((n, 3), np.float32), np.zeros(n, np.float32)
-    d_sh = np.zeros((n, sh.shape[1], 3), np.float32)
-    terms = _camera_terms(pose, intrinsics, width, height)
-    chunks = (n + CHUNK - 1) // CHUNK
-    d_poses = np.zeros((chunks, 3, 4), np.float32)
-    for chunk in prange(chunks):
+    d_means: Any,
+    d_quats: Any,
+    d_scales: Any,
+    d_opacities: Any,
+    d_sh: Any,
+    d_poses: Any,
+) -> None:
+    for chunk in range(start, stop):
         _project_backward_range(
             chunk * CHUNK,
-            min(n, (chunk + 1) * CHUNK),
+            min(means.shape[0], (chunk + 1) * CHUNK),
             means,
             quats,
             scales,
@@ -425,11 +421,28 @@ def project_backward(
             d_sh,
             d_poses[chunk],
         )
-    d_pose = np.zeros((3, 4), np.float32)
-    for j in range(3):
-        for k in range(4):
-            total = 0.0
-            for chunk in range(chunks):
-                total += d_poses[chunk, j, k]
-            d_pose[j, k] = total
-    return d_means, d_quats, d_scales, d_opacities, d_sh, d_pose
+
+
+def project_backward(
+    means: Any,
+    quats: Any,
+    scales: Any,
+    opacities: Any,
+    sh: Any,
+    pose: Any,
+    intrinsics: Any,
+    width: int,
+    height: int,
+    projected: Any,
+    grads: Any,
+) -> Any:
+    """Gradients of means, quats, scales, opacities, sh and pose [3, 4] from ``grads`` [N, 10] of
+    u, v, conic a, b, c, opacity, red, green, blue, depth."""
+    bodies = (means, quats, scales, opacities, sh)
+    d_bodies = tuple(np.zeros_like(body) for body in bodies)
+    terms = _camera_terms(pose, intrinsics, width, height)
+    chunks = -(-len(means) // CHUNK)
+    d_poses = np.zeros((chunks, 3, 4), np.float32)
+    known = (*bodies, pose, terms, projected, grads)
+    spread(_project_backward_chunks, chunks, _LEAST // CHUNK, *known, *d_bodies, d_poses)
+    return *d_bodies, d_poses.sum(axis=0, dtype=np.float64).astype(np.float32)

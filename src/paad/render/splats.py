@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from paad.geometry.camera import Camera
 from paad.render import draw
-from paad.render.threads import ONE_CALLER
 from paad.types import Float32, Float64
 
 if TYPE_CHECKING:
@@ -71,6 +70,5 @@ class Splats:
         scales = np.exp(self.log_scales)
         opacities = 1.0 / (1.0 + np.exp(-self.logit_opacities))
         bodies = (self.means, self.quats, scales, opacities.astype(np.float32), self.sh)
-        with ONE_CALLER:
-            drawn = draw.forward(bodies, np.asarray(cam_from_world, np.float32)[:3], camera, background)
+        drawn = draw.forward(bodies, np.asarray(cam_from_world, np.float32)[:3], camera, background)
         return Picture(drawn.colour, drawn.alpha, drawn.depth)
