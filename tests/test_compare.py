@@ -16,7 +16,7 @@ from paad.compare.comparator import (
     object_window,
     trained_comparator,
 )
-from paad.compare.comparison import Comparison, Expectation
+from paad.compare.comparison import Comparison, Expectation, least_trusted
 from paad.compare.expected import ExpectedResidual, fit_expected
 from paad.compare.kernels_convolve import LEAK, convolve
 from paad.compare.kinds import MEASURES, Scene, measures, plain_kind
@@ -67,6 +67,22 @@ def test_the_explained_share_by_hand(outside: int, share: float) -> None:
     expected = ExpectedResidual(np.zeros((2, 8)))
     expectation = Expectation(np.zeros((0, 11, 2), np.float32), expected, np.ones(2), 0.0, 0.02)
     assert expectation.explained(compared) == pytest.approx(share)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "least"),
+    [
+        ([], [], 0.0),
+        ([0.9, 0.95], [], 0.0),
+        ([0.8, 0.9], [0.7], 0.0),  # a third is wrong
+        ([0.97], [0.85, 0.73, 0.72], 0.88),  # one against one is too many
+        ([0.9, 0.97], [0.85, 0.73], 0.76),
+        ([], [0.91, 0.84], 0.94),
+        ([0.6], [0.99], 1.02),  # then nothing is believed
+    ],
+)
+def test_poses_are_believed_from_where_most_are_right(right: list[float], wrong: list[float], least: float) -> None:
+    assert least_trusted(right, wrong) == pytest.approx(least)
 
 
 def test_p_values_by_hand() -> None:

@@ -23,6 +23,8 @@ _LIKE_BACKGROUND = 0.06
 _AS_EXPECTED = 2.0
 _ROUGH = 0.045
 """Error of good views, see :attr:`Expectation.error`, from which on a field is rough."""
+_CLEARLY_MORE = 0.03
+"""Of the object, than a wrong pose explains."""
 _LOGITS = np.float32(2.0)
 """Logits by which a pixel's anomaly grows e times; a residual ratio's logarithm weighs about as much in a logit."""
 
@@ -60,6 +62,8 @@ class Expectation:
         unit: [S], the ratio of residual and expected residual at which a good view usually peaks.
         peak: the comparator's logit at which a good view usually peaks.
         error: by how much good views are usually missed: root of the mean squared difference over the object.
+        trusted: the share of the object that must be explained, see :meth:`explained`, for a pose to be believed; 0
+            where poses are found as they should be.
     """
 
     remembered: Float32
@@ -67,6 +71,7 @@ class Expectation:
     unit: Float64
     peak: float
     error: float
+    trusted: float = 0.0
 
     @property
     def rough(self) -> bool:
@@ -125,6 +130,19 @@ def learn_expectation(remembered: Float32, good: Sequence[Comparison]) -> Expect
     error = float(np.median([_error(c) for c in good]))
     peak = float(np.median([_logits(c, expected, unit).max() for c in good]))
     return Expectation(remembered, expected, unit, peak, error)
+
+
+def least_trusted(right: Sequence[float], wrong: Sequence[float]) -> float:
+    """The share of the object from which on at most a third of the poses that explain so much are wrong.
+
+    ``right``, ``wrong``: shares that were explained, see :meth:`Expectation.explained`, by poses that a search found
+    for views whose pose is known. 0 where the wrong ones are few at any share.
+    """
+    return next(  # above the largest of the wrong ones there is none
+        least
+        for least in sorted([0.0, *(share + _CLEARLY_MORE for share in wrong)])
+        if 2 * sum(s >= least for s in wrong) <= sum(s >= least for s in right)
+    )
 
 
 def _error(compared: Comparison) -> float:

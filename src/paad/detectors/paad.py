@@ -22,7 +22,7 @@ from paad.compare.kinds import Scene
 from paad.compare.regions import find_regions
 from paad.compare.surface import on_surface
 from paad.detectors.base import Detector, float_image
-from paad.detectors.paad_fit import base_of, calibrated, good_views, left_out_in_turn, longest_side
+from paad.detectors.paad_fit import Refound, base_of, calibrated, good_views, left_out_in_turn, longest_side
 from paad.detectors.paad_specimen import specimen_verdict
 from paad.detectors.paad_state import Learned, pack, unpack
 from paad.detectors.settings import torch_device
@@ -125,14 +125,15 @@ class Paad(Detector):
         )
         # photos to inspect will bring masks if these views did
         masked = base.field.cut_out and getattr(views, "mask_source", "alpha") == "alpha"
+        refound: list[Refound] = []
         if held_out or len(fitted) <= LEAST_VIEWS:
             good = good_views(base, held_out or fitted, masked, longest_side(base.field, self.config))
             quality = measure_quality(base.field, held_out)
         else:
-            good, quality = left_out_in_turn(
+            good, refound, quality = left_out_in_turn(
                 fitted, self.config, points, self.config.template_spacing_deg, self.device, masked, progress
             )
-        expectation, calibration, good_surface = calibrated(base, good)
+        expectation, calibration, good_surface = calibrated(base, good, refound)
         log.seconds = time.perf_counter() - began
         self._learned = Learned(base.field, base.guide, expectation, calibration, good_surface, quality, log)
         return self
@@ -158,8 +159,7 @@ class Paad(Detector):
             return _unknown(height, width, str(error), began, 0.0)
         posed = time.perf_counter()
         if found.explained < self._least_explained(found):
-            message = "no camera position explains the photo: another object, or one changed beyond recognition"
-            return _unknown(height, width, message, began, found.explained)
+            return _unknown(height, width, self._unexplained(), began, found.explained)
         judged = self._judge(found.compared, threshold, width, height)
         done = time.perf_counter()
         return replace(
@@ -212,7 +212,17 @@ class Paad(Detector):
             raise failure
         return best
 
+    def _unexplained(self) -> str:
+        message = "no camera position explains the photo: another object, or one changed beyond recognition"
+        if self.learned.expectation.trusted:
+            message += ", or a side that too few training views show"
+        return message
+
     def _least_explained(self, found: Found) -> float:
+        """The share of the object that must be explained for a verdict."""
+        return max(self.learned.expectation.trusted, self._least_of_its_kind(found))
+
+    def _least_of_its_kind(self, found: Found) -> float:
         if found.compared.query.photo is not None:
             return _LEAST_CUT_OUT
         if self.learned.expectation.rough:
@@ -276,6 +286,7 @@ class Paad(Detector):
     def summary(self) -> dict[str, Any]:
         """What was learned, for people."""
         learned = self.learned
+        usual = _LEAST_OF_ROUGH if learned.expectation.rough else _LEAST_EXPLAINED
         return {
             "gaussians": len(learned.field.splats),
             "bounded": learned.field.bounded,
@@ -283,6 +294,8 @@ class Paad(Detector):
             "calibration_views": len(learned.calibration.scores),
             "fit_seconds": round(learned.log.seconds, 2),
             "steps": learned.log.steps,
+            # more than usual where too few views leave poses in doubt
+            "verdict_from_pose_quality": round(max(usual, learned.expectation.trusted), 3),
         }
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from paad.compare.calibration import Calibration, calibrate
-from paad.compare.comparison import Comparison, Expectation, compare, learn_expectation
+from paad.compare.comparison import Comparison, Expectation, compare, learn_expectation, least_trusted
 from paad.compare.specimen import GoodSurface
 from paad.compare.surface import on_surface, surface_of
 from paad.detectors.paad_state import as_stored, remembered_as_stored
@@ -31,6 +31,14 @@ _SHORTER = 3
 _FOLDS = 5
 _LANDMARK_VIEWS = 24
 """Of an object that has silhouettes: landmarks are then needed only for photos whose object cannot be cut out."""
+
+
+@dataclass(frozen=True)
+class Refound:
+    """A view of known pose beside the field at the pose that a search found, and whether that is the ``right`` one."""
+
+    compared: Comparison
+    right: bool
 
 
 @dataclass(frozen=True)
@@ -114,14 +122,16 @@ def left_out_in_turn(
     device: str,
     masked: bool,
     progress: Progress | None = None,
-) -> tuple[list[Comparison], Quality | None]:
-    """Views too few to keep any aside, each beside a shorter fit of others: comparisons, and how well they are drawn.
+) -> tuple[list[Comparison], list[Refound], Quality | None]:
+    """Views too few to keep any aside, each beside a shorter fit of others.
 
-    At their own poses: so poor a field is not always found again.
+    Returns comparisons at their own poses, what a search finds instead (so poor a field is not always found again),
+    and how well the views are drawn.
     """
     from paad.fields.build import measure_quality
 
-    shorter, good = replace(config, steps=max(1, config.steps // _SHORTER)), list[Comparison]()
+    shorter = replace(config, steps=max(1, config.steps // _SHORTER))
+    good, refound = list[Comparison](), list[Refound]()
     qualities = list[Quality]()
     folds = min(len(views), _FOLDS)
     for fold in range(folds):
@@ -133,7 +143,13 @@ def left_out_in_turn(
             query = _as_query(base.field, view, masked)
             at = Alignment(view.cam_from_world, 0.0, np.ones(3, np.float32))
             good.append(compare(base.field, base.remembered, query, at, longest))
-    return good, mean_quality(qualities)
+            try:
+                found = search(base.field, base.guide, query, PoseConfig())[0]
+            except PoseError:
+                continue
+            right = rotation_error_deg(found.cam_from_world, view.cam_from_world) < SAME_POSE_DEG
+            refound.append(Refound(compare(base.field, base.remembered, query, found, longest), right))
+    return good, refound, mean_quality(qualities)
 
 
 def _told(progress: Progress | None, fold: int, folds: int) -> Progress | None:
@@ -148,9 +164,17 @@ def _as_query(field: Field, view: PosedView, masked: bool) -> QueryImage:
     return prepare_query(image, view.mask if masked else None, view.camera, field.background, field.bounded)
 
 
-def calibrated(base: Base, good: Sequence[Comparison]) -> tuple[Expectation, Calibration, GoodSurface]:
-    """The expected residual, the scores of good views and what they show on the surface."""
+def calibrated(
+    base: Base, good: Sequence[Comparison], refound: Sequence[Refound] = ()
+) -> tuple[Expectation, Calibration, GoodSurface]:
+    """The expected residual, the scores of good views and what they show on the surface.
+
+    ``refound``: where a search finds views whose pose is known, if that is not to be relied on.
+    """
     expectation = learn_expectation(base.remembered, good)
+    shares = [(expectation.explained(r.compared), r.right) for r in refound]
+    trusted = least_trusted([s for s, right in shares if right], [s for s, right in shares if not right])
+    expectation = replace(expectation, trusted=trusted)
     maps = [expectation.anomaly_map(c) for c in good]
     surface = surface_of(base.field)
     shown = [

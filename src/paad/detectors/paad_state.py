@@ -99,6 +99,7 @@ def pack(learned: Learned) -> tuple[Tensors, dict[str, Any]]:
         "unit": learned.expectation.unit.tolist(),
         "peak": learned.expectation.peak,
         "error": learned.expectation.error,
+        "trusted": learned.expectation.trusted,
         "scales_px": list(SCALES_PX),
         "calibration": {"scores": list(learned.calibration.scores)},
         "quality": None if learned.quality is None else asdict(learned.quality),
@@ -143,7 +144,14 @@ def unpack(tensors: Tensors, manifest: dict[str, Any], device: str) -> Learned:
     return Learned(
         field,
         Guide(templates, landmarks),
-        Expectation(remembered, expected, np.array(manifest["unit"]), manifest["peak"], manifest["error"]),
+        Expectation(
+            remembered,
+            expected,
+            np.array(manifest["unit"]),
+            manifest["peak"],
+            manifest["error"],
+            manifest.get("trusted", 0.0),
+        ),
         Calibration(tuple(manifest["calibration"]["scores"])),
         GoodSurface(Surface(tensors["surface.centres"], manifest["surface_size"]), good),
         None if manifest["quality"] is None else Quality(**manifest["quality"]),
