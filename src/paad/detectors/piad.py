@@ -162,7 +162,7 @@ class Piad(RenderCompare):
         """``query`` is a reflectance."""
         c, field = self.config, self.paint_field
         drawn = field.draw(start, query.camera)
-        gain = brightness_gain(drawn.colour, query.image, drawn.alpha, field.background, _GAIN_STIFFNESS)
+        gain = brightness_gain(drawn.colour, query.image, drawn.alpha, _GAIN_STIFFNESS)
         photo = torch.as_tensor(relit(query, gain, field.bounded), device=self.device)
         background = torch.as_tensor(field.background, device=self.device)
 
@@ -199,7 +199,7 @@ class Piad(RenderCompare):
         watch.lap("fine")
         pose = refined.cam_from_world
         reference, painted = self._draw(pose, query.camera), self.paint_field.draw(pose, query.camera)
-        gain = brightness_gain(painted.colour, paint.image, painted.alpha, field.background, _GAIN_STIFFNESS)
+        gain = brightness_gain(painted.colour, paint.image, painted.alpha, _GAIN_STIFFNESS)
         own = relit(paint, gain, field.bounded)
         watch.lap("render")
         # a flat picture is explained by nothing: the object must be nearer to it than the picture's own median is

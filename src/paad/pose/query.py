@@ -71,8 +71,9 @@ def cameras_of_photo(trained: Camera, width: int, height: int) -> list[Camera]:
     """Intrinsics that a photo of ``width`` x ``height`` pixels may have, if the training views' camera took it.
 
     A photo of the same shape is the training picture at another resolution; one turned to portrait keeps the focal
-    length along its longer side. A smaller one may also be cut out of a picture of full size: it then keeps the focal
-    length in pixels. The principal point of another shape is taken to be its middle.
+    length along its longer side. A smaller one may also be cut out of a picture of full size, and one that shares a
+    side with it may show more to both sides: these keep the focal length in pixels. The principal point of another
+    shape is taken to be its middle.
     """
     if (width, height) == (trained.width, trained.height):
         return [trained]
@@ -84,7 +85,8 @@ def cameras_of_photo(trained: Camera, width: int, height: int) -> list[Camera]:
         factor = max(width, height) / max(trained.width, trained.height)
         whole = Camera(width, height, f * factor, f * factor, 0.5 * width, 0.5 * height)
     smaller = max(width, height) < max(trained.width, trained.height)
-    return [whole, cut] if smaller else [whole]
+    wider = (width == trained.width) != (height == trained.height) and cut != whole
+    return [whole, cut] if smaller or wider else [whole]
 
 
 def prepare_query(

@@ -43,7 +43,7 @@ class Alignment:
     gain: Float32
 
 
-def brightness_gain(render: Float32, query: Float32, alpha: Float32, background: Float32, stiffness: float) -> Float32:
+def brightness_gain(render: Float32, query: Float32, alpha: Float32, stiffness: float) -> Float32:
     """Per-channel gain [3] that brings the rendered object to the query's brightness.
 
     ``stiffness`` pulls towards 1: it counts as that share of the object's energy. Pixels that differ wildly at equal
@@ -98,7 +98,7 @@ def align(
         seen = np.ascontiguousarray(image[y0 : y0 + h, x0 : x0 + w])
         sharp = colour
         colour = blurred(colour, blur_px)
-        gain = brightness_gain(colour, seen, alpha, field.background, gain_stiffness)
+        gain = brightness_gain(colour, seen, alpha, gain_stiffness)
         if np.abs(gain - 1.0).max() > 1e-3:
             ground = (1.0 - alpha)[..., None] * field.background
             sharp = ((sharp - ground) * gain + ground).astype(np.float32)
