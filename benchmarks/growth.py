@@ -118,6 +118,8 @@ def main() -> None:
 def draw(rows: list[dict[str, Any]], out: Path) -> None:
     """One double-logarithmic panel a row, with a line of slope 1 through the first point."""
     mpl.use("Agg")
+    mpl.rcParams["svg.fonttype"] = "none"
+    mpl.rcParams["svg.hashsalt"] = "growth"
     from matplotlib import pyplot
 
     figure, panels = pyplot.subplots(1, len(rows), figsize=(3.2 * len(rows), 3), squeeze=False)
@@ -125,10 +127,13 @@ def draw(rows: list[dict[str, Any]], out: Path) -> None:
         at, seconds = np.array(row["at"]), np.array(row["seconds"])
         panel.loglog(at, seconds, "o-", label=f"slope {row['slope']}")
         panel.loglog(at, seconds[0] * at / at[0], ":", color="grey", label="linear")
+        for axis, values in ((panel.xaxis, at), (panel.yaxis, seconds)):
+            axis.set_ticks(values, [f"{v:.3g}" if v < 1000 else f"{v:,.0f}" for v in values], fontsize=7)
+            axis.set_ticks([], minor=True)
         panel.set_title(row["what"], fontsize=8)
         panel.legend(fontsize=7)
     figure.tight_layout()
-    figure.savefig(out)
+    figure.savefig(out, metadata={"Date": None} if out.suffix == ".svg" else None)
 
 
 if __name__ == "__main__":
