@@ -79,7 +79,7 @@ def test_differences_are_those_of_the_rows_with_an_interval(finished: Path, data
     comparison = Comparison(finished, data, rows, n=50)
     found = [d for d in comparison.differences() if d.object == MEAN]
     assert comparison.missing == []
-    assert [d.figure for d in found] == ["image_auroc", "pixel_auroc", "aupro_30", "aupimo", "pixel_ap"]
+    assert [d.figure for d in found] == ["image_auroc", "pixel_auroc", "aupro_30", "aupro_5", "aupimo", "pixel_ap"]
     for d in found:
         table = table_of(rows, next(m for m in METRICS if m.key == d.figure), 1.0)
         ours, theirs = table.means[d.method].value, table.means[d.rival].value

@@ -47,6 +47,7 @@ def test_weights_equal_photos_that_are_repeated(weights: list[int]) -> None:
     assert found["pixel_auroc"][0] == pytest.approx(expected.auroc, abs=2e-4)
     assert found["pixel_ap"][0] == pytest.approx(expected.ap, abs=2e-3)
     assert found["aupro_30"][0] == pytest.approx(expected.aupro_30, abs=1e-3)
+    assert found["aupro_5"][0] == pytest.approx(expected.aupro_5, abs=1e-3)
     assert found["aupimo"][0] == pytest.approx(expected.aupimo, abs=2e-3)
 
 

@@ -17,7 +17,7 @@ from paad.metrics.pixel import aupimo_area, label_regions
 
 Float64 = NDArray[np.float64]
 
-FIGURES = ("image_auroc", "pixel_auroc", "pixel_ap", "aupro_30", "aupimo")
+FIGURES = ("image_auroc", "pixel_auroc", "pixel_ap", "aupro_30", "aupro_5", "aupimo")
 """What :func:`resampled` computes."""
 
 _TAIL = 512  # highest scores of good photos that have bins of their own: AUPIMO looks at 1 of 10,000 pixels
@@ -138,7 +138,8 @@ def resampled(sums: Sums, weights: Float64) -> dict[str, Float64]:
         precision = np.where(tp + fp > 0, tp / (tp + fp), 0.0)
     found["pixel_ap"] = (precision * defect).sum(axis=1) / tp[:, -1]
     overlap = np.cumsum(region, axis=1) / (weights @ sums.n_regions)[:, None]
-    found["aupro_30"] = _area_to(fp / fp[:, -1:], overlap, 0.3)
+    fpr = fp / fp[:, -1:]
+    found["aupro_30"], found["aupro_5"] = _area_to(fpr, overlap, 0.3), _area_to(fpr, overlap, 0.05)
     aupimo = _aupimo(sums, weights)
     return found if aupimo is None else {**found, "aupimo": aupimo}
 
