@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import paad
 from paad.data.files import write_bytes
 from paad.detectors.modelfile import read_model, write_model
+from paad.detectors.paad_fit import looks_the_same
 from paad.errors import DataError, ModelFileError, UsageError
 from paad.fields.build import LEAST_TO_SPLIT
 from paad.geometry.se3 import rotation_error_deg
+from paad.render.gaussians import concatenate
+from paad.render.splats import Splats
 from toy import CAMERA, SIZE, photograph, pose_from, posed_views, toy_gaussians
 
 OPTIONS = {"steps": 320, "initial_gaussians": 3000, "max_gaussians": 4000, "sh_degree": 1, "template_spacing_deg": 14.0}
@@ -169,6 +174,20 @@ def test_a_fit_on_cuda_is_as_good(detector: object, good: np.ndarray) -> None:
     quality, usual = fitted.learned.quality, detector.learned.quality
     assert quality.psnr_object > usual.psnr_object - 1.0
     assert fitted.predict(_stained(good), 0.1).status == "defect"
+
+
+def test_a_symmetric_object_looks_the_same_from_two_poses(detector: object) -> None:
+    half_turn = torch.diag(torch.tensor([-1.0, -1.0, 1.0]))
+    one = toy_gaussians()
+    twice = concatenate([one, dataclasses.replace(one, means=one.means @ half_turn)])
+    field = dataclasses.replace(detector.field, splats=Splats.of(twice))
+    about = np.eye(4)
+    about[:3, :3] = half_turn.numpy()
+    pose = pose_from(DIRECTION)
+    assert looks_the_same(field, pose, pose @ about, CAMERA)
+    assert not looks_the_same(detector.field, pose, pose @ about, CAMERA)
+    about[:2, :2] = [[0.0, -1.0], [1.0, 0.0]]
+    assert not looks_the_same(field, pose, pose @ about, CAMERA)
 
 
 def test_few_views_are_calibrated_on_views_left_out_in_turn() -> None:

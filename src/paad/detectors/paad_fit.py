@@ -15,6 +15,8 @@ from paad.detectors.paad_state import as_stored, remembered_as_stored
 from paad.errors import DataError, PoseError
 from paad.fields.config import FieldConfig, FitLog, Quality, mean_quality
 from paad.fields.field import Field
+from paad.geometry.camera import Camera
+from paad.geometry.pixels import squared_distance
 from paad.geometry.se3 import rotation_error_deg
 from paad.pose.estimate import Guide, PoseConfig, search
 from paad.pose.landmarks import find_landmarks
@@ -25,6 +27,8 @@ from paad.types import Float32, Float64, PosedView, Progress
 
 SAME_POSE_DEG = 5.0
 """A held-out view that is found farther from its pose than this tells nothing of what good views show."""
+_SAME_COLOUR, _SAME_LOOK = 0.1, 0.95
+"""Largest distance of two colours that are the same, and the share of the object that has to have the same."""
 _REMEMBERED_VIEWS = 120
 _SHORTER = 3
 """Share of the steps, as a divisor, that a fit gets which only serves to calibrate."""
@@ -35,7 +39,7 @@ _LANDMARK_VIEWS = 24
 
 @dataclass(frozen=True)
 class Refound:
-    """A view of known pose beside the field at the pose that a search found, and whether that is the ``right`` one."""
+    """A view of known pose beside the field at the pose that a search found, and whether that is a ``right`` one."""
 
     compared: Comparison
     right: bool
@@ -148,8 +152,17 @@ def left_out_in_turn(
             except PoseError:
                 continue
             right = rotation_error_deg(found.cam_from_world, view.cam_from_world) < SAME_POSE_DEG
+            right = right or looks_the_same(base.field, found.cam_from_world, view.cam_from_world, view.camera)
             refound.append(Refound(compare(base.field, base.remembered, query, found, longest), right))
     return good, refound, mean_quality(qualities)
+
+
+def looks_the_same(field: Field, pose: Float64, other: Float64, camera: Camera) -> bool:
+    """Whether ``field`` looks the same from two poses [4, 4], as a symmetric object does: either is then right."""
+    a, b = field.draw(pose, camera), field.draw(other, camera)
+    there = np.maximum(a.alpha, b.alpha) > 0.5
+    same = (squared_distance(a.colour, b.colour) < _SAME_COLOUR**2) & (np.abs(a.alpha - b.alpha) < 0.5)
+    return bool(there.any()) and float(same[there].mean()) > _SAME_LOOK
 
 
 def _told(progress: Progress | None, fold: int, folds: int) -> Progress | None:
