@@ -29,7 +29,7 @@ SAME_POSE_DEG = 5.0
 """A held-out view that is found farther from its pose than this tells nothing of what good views show."""
 _SAME_COLOUR, _SAME_LOOK = 0.1, 0.95
 """Largest distance of two colours that are the same, and the share of the object that has to have the same."""
-_REMEMBERED_VIEWS = 120
+_REMEMBERED_VIEWS = 240
 _SHORTER = 3
 """Share of the steps, as a divisor, that a fit gets which only serves to calibrate."""
 _FOLDS = 5
