@@ -80,9 +80,7 @@ class Expectation:
 
     def anomaly_map(self, compared: Comparison) -> Float32:
         """How anomalous each pixel is [H, W]; 1 is where a good view usually peaks."""
-        logits = _logits(compared, self.expected, self.unit)
-        out: Float32 = np.exp((logits - np.float32(self.peak)) / _LOGITS)
-        return out
+        return _in_peaks(_logits(compared, self.expected, self.unit), self.peak)
 
     def explained(self, compared: Comparison) -> float:
         """Share of the object, in either picture, that looks as a good specimen may: residual below twice the expected.
@@ -122,14 +120,15 @@ def compare(field: Field, remembered: Float32, query: QueryImage, found: Alignme
     return Comparison(level, reference, alpha, depth, found.cam_from_world, residuals, features)
 
 
-def learn_expectation(remembered: Float32, good: Sequence[Comparison]) -> Expectation:
-    """The expectation that explains good views which the field was not fitted to; at least one."""
+def learn_expectation(remembered: Float32, good: Sequence[Comparison]) -> tuple[Expectation, list[Float32]]:
+    """The expectation that explains good views which the field was not fitted to, at least one; and their maps."""
     expected = fit_expected([c.residuals for c in good], [c.features for c in good])
     ratios = np.stack([(c.residuals / expected(c.features)).max(axis=(1, 2)) for c in good])
     unit = np.median(ratios, axis=0)
     error = float(np.median([_error(c) for c in good]))
-    peak = float(np.median([_logits(c, expected, unit).max() for c in good]))
-    return Expectation(remembered, expected, unit, peak, error)
+    logits = [_logits(c, expected, unit) for c in good]
+    peak = float(np.median([found.max() for found in logits]))
+    return Expectation(remembered, expected, unit, peak, error), [_in_peaks(found, peak) for found in logits]
 
 
 def least_trusted(right: Sequence[float], wrong: Sequence[float]) -> float:
@@ -143,6 +142,12 @@ def least_trusted(right: Sequence[float], wrong: Sequence[float]) -> float:
         for least in sorted([0.0, *(share + _CLEARLY_MORE for share in wrong)])
         if 2 * sum(s >= least for s in wrong) <= sum(s >= least for s in right)
     )
+
+
+def _in_peaks(logits: Float32, peak: float) -> Float32:
+    """Logits as how anomalous a pixel is, in units of a good view's usual peak."""
+    out: Float32 = np.exp((logits - np.float32(peak)) / _LOGITS)
+    return out
 
 
 def _error(compared: Comparison) -> float:

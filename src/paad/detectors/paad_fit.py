@@ -184,11 +184,10 @@ def calibrated(
 
     ``refound``: where a search finds views whose pose is known, if that is not to be relied on.
     """
-    expectation = learn_expectation(base.remembered, good)
+    expectation, maps = learn_expectation(base.remembered, good)
     shares = [(expectation.explained(r.compared), r.right) for r in refound]
     trusted = least_trusted([s for s, right in shares if right], [s for s, right in shares if not right])
     expectation = replace(expectation, trusted=trusted)
-    maps = [expectation.anomaly_map(c) for c in good]
     surface = surface_of(base.field)
     shown = [
         on_surface(surface, a, c.alpha, c.depth, c.cam_from_world, c.query.camera)
