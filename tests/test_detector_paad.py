@@ -190,6 +190,16 @@ def test_a_symmetric_object_looks_the_same_from_two_poses(detector: object) -> N
     assert not looks_the_same(field, pose, pose @ about, CAMERA)
 
 
+def test_a_doubtful_pose_is_judged_where_that_is_asked_for(detector: object) -> None:
+    other, _ = photograph(toy_gaussians(seed=5), pose_from(DIRECTION))
+    assert detector.predict(other).status == "unknown"
+    bold = paad.create("paad", device="cpu", judge_doubtful=True)
+    bold._learned = detector.learned
+    result = bold.predict(other)
+    assert result.status == "defect"
+    assert result.score > result.threshold
+
+
 def test_few_views_are_calibrated_on_views_left_out_in_turn() -> None:
     views = posed_views(toy_gaussians(), spacing_deg=24.0)[::14]
     assert 5 < len(views) < LEAST_TO_SPLIT

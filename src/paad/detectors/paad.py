@@ -54,6 +54,7 @@ class PaadConfig(FieldConfig):
     template_spacing_deg: float = 7.0  # angle between neighbouring templates of the pose search
     hold_out: float = 0.16  # share of the training views kept aside for calibration
     false_alarm_rate: float = 0.02  # default share of good photos that may be called defects
+    judge_doubtful: bool = False  # score photos whose pose is in doubt, too: to compare methods, not to inspect
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,7 @@ class Paad(Detector):
         except PoseError as error:
             return _unknown(height, width, str(error), began, 0.0)
         posed = time.perf_counter()
-        if found.explained < self._least_explained(found):
+        if found.explained < self._least_explained(found) and not self.config.judge_doubtful:
             return _unknown(height, width, self._unexplained(), began, found.explained)
         judged = self._judge(found.compared, threshold, width, height)
         done = time.perf_counter()
