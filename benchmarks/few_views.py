@@ -1,6 +1,6 @@
 """What a model of a few views says of photos from everywhere: verdicts, alarms, and whether judged poses are right.
 
-    python benchmarks/few_views.py OBJECT_DIR [--views 4 10] [--every 2] [--seed 0]
+    python benchmarks/few_views.py OBJECT_DIR [--views 4 10] [--every 2] [--seed 0] [--judge-doubtful]
 
 The views are drawn at random. Prints for each number of views the share of the object that must be explained for a
 verdict, how many photos of good and of defective specimens are `ok`, `defect` and `unknown` at a false-alarm rate of
@@ -28,12 +28,14 @@ def main() -> None:
     parser.add_argument("--views", type=int, nargs="+", default=[4, 10])
     parser.add_argument("--every", type=int, default=2, help="every how manieth test photo is judged (default: 2)")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--judge-doubtful", action="store_true", help="judge photos whose pose is in doubt, too")
     args = parser.parse_args()
     folder = paad.open_object(args.object)
     views = list(folder.train)
     drawn = np.random.default_rng(args.seed).permutation(len(views))
     for count in args.views:
-        detector = paad.create("paad", device="cpu").fit([views[i] for i in drawn[:count]])
+        detector = paad.create("paad", device="cpu", judge_doubtful=args.judge_doubtful)
+        detector.fit([views[i] for i in drawn[:count]])
         said: Counter[str] = Counter()
         judged = right = 0
         for photo in list(folder.test)[:: args.every]:
