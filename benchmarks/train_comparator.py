@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
-from paad.compare.comparator import CHANNELS, CONVOLUTIONS, MIXTURES, RATIOS, comparator_channels
+from paad.compare.comparator import CHANNELS, CONVOLUTIONS, MIXTURES, RATIOS, SLOPES, comparator_channels
 from paad.compare.kernels_convolve import LEAK
 from paad.compare.residual import blur, gradient_magnitude, residual_maps
 from paad.data.files import whole_file
@@ -109,8 +109,15 @@ class Network(nn.Module):
     def forward(self, channels: Tensor, there: Tensor) -> Tensor:
         """Logits [B, H, W] of channels [B, C, H, W]; beyond the pixels that are ``there`` [B, H, W] all is zero.
 
-        Height and width are multiples of 4.
+        The mean over the pictures as they are and turned over a diagonal. Height and width are multiples of 4.
         """
+        turned = channels.flip((2, 3)).transpose(2, 3).contiguous(memory_format=torch.channels_last)
+        turned[:, list(SLOPES)] = -turned[:, list(SLOPES[::-1])]
+        other = self.once(turned, there.flip((1, 2)).transpose(1, 2))
+        return 0.5 * (self.once(channels, there) + other.transpose(1, 2).flip((1, 2)))
+
+    def once(self, channels: Tensor, there: Tensor) -> Tensor:
+        """Logits of the pictures as they are."""
         part = dict(self.named_children())
         levels = [there[:, None].to(channels.dtype)]
         for _ in range(2):

@@ -15,13 +15,15 @@ from paad.compare.comparator import (
     comparator_channels,
     object_window,
     trained_comparator,
+    turned_over,
 )
 from paad.compare.comparison import Comparison, Expectation, least_trusted
 from paad.compare.expected import ExpectedResidual, fit_expected
 from paad.compare.kernels_convolve import LEAK, convolve
 from paad.compare.kinds import MEASURES, Scene, measures, plain_kind
 from paad.compare.regions import find_regions
-from paad.compare.residual import residual_maps
+from paad.compare.residual import blur, residual_maps
+from paad.compare.support import Support, learn_support, log_support
 from paad.errors import UsageError
 from paad.geometry.camera import Camera
 from paad.pose.query import QueryImage
@@ -63,9 +65,13 @@ def test_the_explained_share_by_hand(outside: int, share: float) -> None:
     residuals[:, 30:] = 0.009
     residuals.reshape(2, -1)[:, : 240 if outside else 0] = 0.009
     query = QueryImage(np.zeros((*shape, 3), np.float32), mask, camera, np.ones(3, np.float32))
-    compared = Comparison(query, query.image, alpha, alpha, np.eye(4), residuals, np.zeros((2, 8, 40, 40), np.float32))
+    compared = Comparison(
+        query, query.image, alpha, alpha, np.eye(4), residuals, np.zeros((2, 8, 40, 40), np.float32), 0.0
+    )
     expected = ExpectedResidual(np.zeros((2, 8)))
-    expectation = Expectation(np.zeros((0, 11, 2), np.float32), expected, np.ones(2), 0.0, 0.02)
+    expectation = Expectation(
+        np.zeros((0, 11, 2), np.float32), expected, np.ones(2), 0.0, Support(0.0, 0.0, 0.0, 0.0), 0.02
+    )
     assert expectation.explained(compared) == pytest.approx(share)
 
 
@@ -224,14 +230,39 @@ def test_the_comparators_logit_against_torch(size: tuple[int, int]) -> None:
         mixed = functional.conv2d(values, torch.from_numpy(comparator.mixtures[name])[:, :, None, None])
         return functional.interpolate(mixed, scale_factor=2)[:, :, : like.shape[2], : like.shape[3]]
 
-    full = convolved("full_2", convolved("full_1", torch.from_numpy(channels)[None]))
-    half = convolved("half_2", convolved("half_1", halved(full)))
-    quarter = convolved("quarter_3", convolved("quarter_2", convolved("quarter_1", halved(half))))
-    half = convolved("half_3", half + enlarged("quarter_up", quarter, half))
-    joined = convolved("full_3", full + enlarged("half_up", half, full))
-    wanted = comparator.ratio * channels[RATIOS].max(axis=0) + comparator.bias
-    wanted = wanted + np.tensordot(comparator.out, torch.cat([full, joined], dim=1)[0].numpy(), axes=1)
+    def once(channels: Any) -> Any:
+        full = convolved("full_2", convolved("full_1", torch.from_numpy(channels)[None]))
+        half = convolved("half_2", convolved("half_1", halved(full)))
+        quarter = convolved("quarter_3", convolved("quarter_2", convolved("quarter_1", halved(half))))
+        half = convolved("half_3", half + enlarged("quarter_up", quarter, half))
+        joined = convolved("full_3", full + enlarged("half_up", half, full))
+        ratio = comparator.ratio * channels[RATIOS].max(axis=0) + comparator.bias
+        return ratio + np.tensordot(comparator.out, torch.cat([full, joined], dim=1)[0].numpy(), axes=1)
+
+    wanted = 0.5 * (once(channels) + once(turned_over(channels))[::-1, ::-1].T)
     np.testing.assert_allclose(comparator.logits(channels), wanted, atol=1e-3)
+
+
+def test_a_photo_turned_over_gets_the_logits_turned_over() -> None:
+    rng = np.random.default_rng(5)
+    query, reference = (np.clip(_smooth(rng, (30, 41, 3)), 0.0, 1.0) for _ in range(2))
+    alpha = _smooth(rng, (30, 41))
+
+    def turned(values: Any) -> Any:
+        return np.ascontiguousarray(values[::-1, ::-1].swapaxes(0, 1))
+
+    def logits(query: Any, reference: Any, alpha: Any) -> Any:
+        residuals = residual_maps(query, reference)
+        expected = np.full_like(residuals, 0.05)
+        channels = comparator_channels(query, reference, alpha, expected, residuals, np.full(2, 3.0))
+        return trained_comparator().logits(channels)
+
+    upright = logits(query, reference, alpha)
+    np.testing.assert_allclose(logits(turned(query), turned(reference), turned(alpha)), turned(upright), atol=1e-4)
+
+
+def _smooth(rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
+    return blur(rng.uniform(size=shape).astype(np.float32), 2.0)
 
 
 def test_the_comparator_prefers_a_patch_to_a_misplaced_edge() -> None:
@@ -261,3 +292,24 @@ def test_the_window_holds_the_object_of_either_picture() -> None:
     query[70, 80] = 0.0
     rows, columns = object_window(alpha, query, white)
     assert (rows.start, rows.stop, columns.start, min(columns.stop, 90)) == (38, 83, 28, 90)
+
+
+def test_support_counts_the_views_around() -> None:
+    towards = np.array([0.0, 0.0, 1.0])
+    assert log_support(np.array([[0.0, 0.0, 1.0]] * 3, np.float32), towards) == pytest.approx(np.log(3.0), abs=1e-3)
+    twenty = np.radians(20.0)
+    aside = np.array([[np.sin(twenty), 0.0, np.cos(twenty)]], np.float32)
+    assert log_support(aside, towards) == pytest.approx(-0.5, abs=2e-3)
+    assert log_support(np.array([[0.0, 0.0, -1.0]], np.float32), towards) == pytest.approx(np.log(1e-3), abs=1e-6)
+
+
+def test_a_good_view_peaks_higher_where_few_views_are_near() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(-1.7, 0.5, 400)
+    learned = learn_support(x.tolist(), (3.0 - 1.5 * x + rng.normal(0.0, 0.3, 400)).tolist())
+    assert learned.slope == pytest.approx(1.5, abs=0.1)
+    assert learned.excess(learned.usual) == 0.0
+    assert learned.excess(learned.usual - 0.4) == pytest.approx(0.4 * learned.slope)
+    assert learned.excess(-100.0) == learned.excess(float(x.min()))  # nothing is known of farther sides
+    assert learn_support([0.0], [1.0]).slope == learn_support([0.0, 0.0, 0.0], [1.0, 2.0, 4.0]).slope  # the usual one
+    assert learn_support(x.tolist(), (2.0 * x).tolist()).slope == 0.0

@@ -50,6 +50,20 @@ def test_few_items_are_left_to_the_caller() -> None:
     assert len(ranges) > 4
 
 
+def test_what_a_shared_function_spreads_is_shared_no_further() -> None:
+    pool.set_threads(3)
+    calls: list[int] = []
+
+    def outer(start: int, stop: int) -> None:
+        for _ in range(start, stop):
+            pool.spread(lambda a, b: calls.append(b - a), 50, 1)
+
+    pool.spread(outer, 4, 1)
+    assert calls == [50] * 4
+    pool.spread(lambda a, b: calls.append(b - a), 50, 1)
+    assert len(calls) > 6  # and afterwards as before
+
+
 def test_what_a_kernel_raises_reaches_the_caller() -> None:
     pool.set_threads(3)
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from paad.compare.residual import gradient_magnitude
 from paad.errors import DataError
 from paad.geometry.pixels import largest_difference
+from paad.render.threads import spread
 from paad.types import Float32
 
 CHANNELS = 15
@@ -38,6 +39,8 @@ MIXTURES = {"quarter_up": (48, 32), "half_up": (32, 16)}
 """1x1 convolutions, before what they give is enlarged and added to the finer resolution."""
 RATIOS = slice(6, 8)
 """Which channels hold the logarithms of the residual ratios."""
+SLOPES = (10, 11)
+"""Which channels hold the reference's slopes along x and y."""
 MARGIN_PX = 12
 """What is compared reaches this far beyond the object."""
 FILE = Path(__file__).with_name("comparator.safetensors")
@@ -64,16 +67,33 @@ class Comparator:
     ratio: float
 
     def logits(self, channels: Float32) -> Float32:
-        """Logit [H, W] that a pixel is a defect's, from :func:`comparator_channels` [C, H, W]."""
+        """Logit [H, W] that a pixel is a defect's, from :func:`comparator_channels` [C, H, W].
+
+        The mean over the pictures as they are and turned over a diagonal: what the network takes for a defect in one
+        of them only is seldom one.
+        """
+        pictures = channels, turned_over(channels)
+        found: list[Float32] = [channels[0], channels[0]]
+
+        def look(start: int, stop: int) -> None:
+            for i in range(start, stop):
+                found[i] = self._logits(pictures[i])
+
+        spread(look, len(pictures), 1)
+        return np.float32(0.5) * (found[0] + found[1][::-1, ::-1].T)
+
+    def _logits(self, channels: Float32) -> Float32:
+        from paad.compare.kernels_convolve import mix
+
         full = self._convolved("full_2", self._convolved("full_1", channels))
         half = self._convolved("half_2", self._convolved("half_1", _halved(full)))
         quarter = self._convolved("quarter_2", self._convolved("quarter_1", _halved(half)))
         quarter = self._convolved("quarter_3", quarter)
         half = self._convolved("half_3", half + self._enlarged("quarter_up", quarter, half))
         joined = self._convolved("full_3", full + self._enlarged("half_up", half, full))
-        logit: Float32 = np.float32(self.ratio) * channels[RATIOS].max(axis=0) + np.float32(self.bias)
-        for value, share in zip((*full, *joined), self.out, strict=True):
-            logit += share * value
+        own, coarser = np.split(self.out[None], 2, axis=1)
+        logit: Float32 = mix(full, own)[0] + mix(joined, coarser)[0]
+        logit += np.float32(self.ratio) * channels[RATIOS].max(axis=0) + np.float32(self.bias)
         return logit
 
     def _convolved(self, name: str, values: Float32) -> Float32:
@@ -82,10 +102,18 @@ class Comparator:
         return convolve(values, *self.convolutions[name], CONVOLUTIONS[name][2])
 
     def _enlarged(self, name: str, values: Float32, like: Float32) -> Float32:
-        # einsum's own loops: a BLAS adds in an order that depends on its threads
-        mixed = np.einsum("oc,chw->ohw", self.mixtures[name], values)
+        from paad.compare.kernels_convolve import mix
+
+        mixed = mix(values, self.mixtures[name])
         out: Float32 = mixed.repeat(2, axis=1).repeat(2, axis=2)[:, : like.shape[1], : like.shape[2]]
         return out
+
+
+def turned_over(channels: Float32) -> Float32:
+    """Channels [C, W, H] of the pictures turned over their rising diagonal, from those [C, H, W] of the pictures."""
+    turned = np.ascontiguousarray(channels[:, ::-1, ::-1].swapaxes(1, 2))
+    turned[list(SLOPES)] = -turned[list(SLOPES[::-1])]
+    return turned
 
 
 def _halved(values: Float32) -> Float32:

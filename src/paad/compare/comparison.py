@@ -11,9 +11,11 @@ import numpy as np
 from paad.compare.comparator import comparator_channels, object_window, trained_comparator
 from paad.compare.expected import ExpectedResidual, expectation_features, fit_expected
 from paad.compare.residual import residual_maps
+from paad.compare.support import Support, learn_support, log_support
 from paad.compare.surroundings import surroundings_of
 from paad.fields.field import Field
 from paad.geometry.pixels import largest_difference
+from paad.geometry.se3 import camera_centre
 from paad.pose.query import QueryImage
 from paad.pose.refine import Alignment
 from paad.pose.settle import as_lit
@@ -41,6 +43,7 @@ class Comparison:
         cam_from_world: the pose [4, 4].
         residuals: [S, H, W], see :func:`paad.compare.residual.residual_maps`.
         features: [S, F, H, W], see :func:`paad.compare.expected.expectation_features`.
+        support: by training views around the viewing direction, see :func:`paad.compare.support.log_support`.
     """
 
     query: QueryImage
@@ -50,6 +53,7 @@ class Comparison:
     cam_from_world: Float64
     residuals: Float32
     features: Float32
+    support: float
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,7 @@ class Expectation:
         expected: residuals as features explain them.
         unit: [S], the ratio of residual and expected residual at which a good view usually peaks.
         peak: the comparator's logit at which a good view usually peaks.
+        support: how much higher it peaks where few training views are near.
         error: by how much good views are usually missed: root of the mean squared difference over the object.
         trusted: the share of the object that must be explained, see :meth:`explained`, for a pose to be believed; 0
             where poses are found as they should be.
@@ -70,6 +75,7 @@ class Expectation:
     expected: ExpectedResidual
     unit: Float64
     peak: float
+    support: Support
     error: float
     trusted: float = 0.0
 
@@ -79,8 +85,9 @@ class Expectation:
         return self.error > _ROUGH
 
     def anomaly_map(self, compared: Comparison) -> Float32:
-        """How anomalous each pixel is [H, W]; 1 is where a good view usually peaks."""
-        return _in_peaks(_logits(compared, self.expected, self.unit), self.peak)
+        """How anomalous each pixel is [H, W]; 1 is where a good view from that direction usually peaks."""
+        peak = self.peak + self.support.excess(compared.support)
+        return _in_peaks(_logits(compared, self.expected, self.unit), peak)
 
     def explained(self, compared: Comparison) -> float:
         """Share of the object, in either picture, that looks as a good specimen may: residual below twice the expected.
@@ -117,7 +124,15 @@ def compare(field: Field, remembered: Float32, query: QueryImage, found: Alignme
         reference = (own + beside * surroundings_of(level.photo, alpha)).astype(np.float32)
         level = replace(level, image=level.photo)
     residuals = residual_maps(level.image, reference)
-    return Comparison(level, reference, alpha, depth, found.cam_from_world, residuals, features)
+    support = log_support(field.directions, _towards(field, found.cam_from_world)) if field.bounded else 0.0
+    return Comparison(level, reference, alpha, depth, found.cam_from_world, residuals, features, support)
+
+
+def _towards(field: Field, cam_from_world: Float64) -> Float64:
+    """The unit vector [3] from the object's centre to a camera."""
+    eye = camera_centre(cam_from_world) - field.centre
+    towards: Float64 = eye / max(float(np.linalg.norm(eye)), 1e-9)
+    return towards
 
 
 def learn_expectation(remembered: Float32, good: Sequence[Comparison]) -> tuple[Expectation, list[Float32]]:
@@ -127,8 +142,12 @@ def learn_expectation(remembered: Float32, good: Sequence[Comparison]) -> tuple[
     unit = np.median(ratios, axis=0)
     error = float(np.median([_error(c) for c in good]))
     logits = [_logits(c, expected, unit) for c in good]
-    peak = float(np.median([found.max() for found in logits]))
-    return Expectation(remembered, expected, unit, peak, error), [_in_peaks(found, peak) for found in logits]
+    peaks = [float(found.max()) for found in logits]
+    support = learn_support([c.support for c in good], peaks)
+    excess = [support.excess(c.support) for c in good]
+    peak = float(np.median(np.subtract(peaks, excess)))
+    maps = [_in_peaks(found, peak + more) for found, more in zip(logits, excess, strict=True)]
+    return Expectation(remembered, expected, unit, peak, support, error), maps
 
 
 def least_trusted(right: Sequence[float], wrong: Sequence[float]) -> float:

@@ -12,6 +12,7 @@ from paad.compare.comparison import Expectation
 from paad.compare.expected import ExpectedResidual
 from paad.compare.residual import SCALES_PX
 from paad.compare.specimen import GoodSurface
+from paad.compare.support import Support
 from paad.compare.surface import Surface
 from paad.detectors.compact import Tensors, as_bytes, as_places, of_bytes, of_places, squeezed, unsqueezed
 from paad.fields.config import FitLog, Quality
@@ -98,6 +99,7 @@ def pack(learned: Learned) -> tuple[Tensors, dict[str, Any]]:
         "surface_size": learned.good_surface.surface.size,
         "unit": learned.expectation.unit.tolist(),
         "peak": learned.expectation.peak,
+        "support": asdict(learned.expectation.support),
         "error": learned.expectation.error,
         "trusted": learned.expectation.trusted,
         "scales_px": list(SCALES_PX),
@@ -149,8 +151,9 @@ def unpack(tensors: Tensors, manifest: dict[str, Any], device: str) -> Learned:
             expected,
             np.array(manifest["unit"]),
             manifest["peak"],
+            Support(**manifest["support"]),
             manifest["error"],
-            manifest.get("trusted", 0.0),
+            manifest["trusted"],
         ),
         Calibration(tuple(manifest["calibration"]["scores"])),
         GoodSurface(Surface(tensors["surface.centres"], manifest["surface_size"]), good),

@@ -9,6 +9,7 @@ they have waited, and the second core then comes too late. Kernels that let go o
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -18,6 +19,8 @@ import numba
 _RANGES_A_THREAD = 4
 """Ranges are not equally dear: who is done takes the next."""
 
+_working = threading.local()
+"""Has ``here`` set in a thread that does its share of a kernel."""
 _wanted: int | None = None
 _pool: ThreadPoolExecutor | None = None
 
@@ -53,19 +56,24 @@ def _helpers() -> ThreadPoolExecutor:
 def spread(kernel: Callable[..., None], count: int, least: int, *args: Any) -> None:
     """Call ``kernel(start, stop, *args)`` for ranges that together are 0 to ``count``, in any order, some at once.
 
-    ``kernel`` must let go of the interpreter's lock, and what it writes for one item must not depend on another's.
+    ``kernel`` must let go of the interpreter's lock, and what it writes for one item must not depend on another's. It
+    may be a function that spreads kernels of its own; those are then shared no further.
     ``least``: so many items are worth waking a thread for; fewer are left to the caller.
     """
     sharing = min(threads(), count // least)
-    if sharing <= 1:
+    if sharing <= 1 or getattr(_working, "here", False):
         kernel(0, count, *args)
         return
     size = -(-count // (_RANGES_A_THREAD * sharing))
     starts = iter(range(0, count, size))
 
     def work() -> None:
-        for start in starts:
-            kernel(start, min(start + size, count), *args)
+        _working.here = True
+        try:
+            for start in starts:
+                kernel(start, min(start + size, count), *args)
+        finally:
+            _working.here = False
 
     helping = [_helpers().submit(work) for _ in range(sharing - 1)]
     work()
