@@ -13,8 +13,8 @@ from paad.fields.field import Field
 from paad.geometry.camera import Camera
 from paad.geometry.depth import filled_depth
 from paad.geometry.se3 import rotation_error_deg, se3_exp, translation_error_relative
-from paad.pose.descriptors import ANGLES, describe, match, spectra_of
-from paad.pose.estimate import THOROUGH, Guide, PoseConfig, search
+from paad.pose.descriptors import ANGLES, RINGS, describe, match, spectra_of
+from paad.pose.estimate import THOROUGH, Guide, PoseConfig, search, starting_poses
 from paad.pose.kernels import normal_equations
 from paad.pose.landmarks import find_landmarks, poses_from_landmarks
 from paad.pose.query import QueryImage, cameras_of_photo, prepare_query
@@ -197,6 +197,61 @@ def test_a_missing_part_hardly_moves_the_pose(field: Field, guide: Guide, part: 
     query = prepare_query(image.astype(np.float32) / np.float32(255), None, CAMERA, field.background, bounded=True)
     found = search(field, guide, query, THOROUGH)[0]
     assert rotation_error_deg(found.cam_from_world, truth) < 0.3
+
+
+def test_what_is_missing_counts_by_its_share() -> None:
+    rng = np.random.default_rng(0)
+    query = rng.uniform(size=(RINGS, ANGLES, 4)).astype(np.float32)
+    query[..., 3] = query[..., 3] > 0.4
+    query[..., :3] *= query[..., 3:]
+    template = rng.integers(0, 255, (1, RINGS, ANGLES, 4)).astype(np.uint8)
+    found = match(query, spectra_of(template), 1, missing=0.3)[0]
+    steps = round(found.roll / (2 * np.pi) * ANGLES) % ANGLES
+    turned = np.roll(template[0].astype(np.float64) / 255.0, steps, axis=1)
+    radii = (np.arange(RINGS) + 0.5) / RINGS
+    weight = (radii / radii.sum())[:, None] * np.where(query[..., 3] > 0.5, 1.0, 0.3)
+    by_hand = float((weight[..., None] * (query - turned) ** 2).sum()) / ANGLES
+    assert found.distance == pytest.approx(by_hand, rel=1e-4)
+
+
+def test_a_part_of_a_silhouette_is_described_as_the_whole(field: Field) -> None:
+    image, mask = photograph(field.gaussians, pose_from(DIRECTION))
+    picture = image.astype(np.float32) / np.float32(255)
+    whole = describe(picture, mask, CAMERA)
+    rows = np.nonzero(mask.any(axis=1))[0]
+    part = mask.copy()
+    part[: int(np.quantile(rows, 0.3))] = 0.0
+    middle = [
+        np.array([(m.sum(axis=0) @ np.arange(SIZE)), (m.sum(axis=1) @ np.arange(SIZE))]) / m.sum() for m in (mask, part)
+    ]
+    shift = (middle[0] - middle[1]) / np.sqrt(part.sum())
+    larger = float(np.sqrt(mask.sum() / part.sum()))
+    told = describe(picture, part, CAMERA, (float(shift[0]), float(shift[1])), larger)
+    np.testing.assert_allclose(told.ray, whole.ray, atol=1e-3)
+    assert told.size == pytest.approx(whole.size, rel=0.01)
+    there = told.rings[..., 3] > 0.99
+    assert there.mean() > 0.2
+    np.testing.assert_allclose(told.rings[there], whole.rings[there], atol=0.1)
+
+
+def test_starts_of_a_part_lie_near_where_plain_ones_do_not(field: Field, guide: Guide) -> None:
+    """A third of the object cut off: as many guesses that expect it are right more often."""
+    near = {"plain": 0, "of a part": 0}
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        direction = rng.normal(size=3)
+        truth = pose_from(direction / np.linalg.norm(direction), roll_deg=rng.uniform(0.0, 360.0))
+        query = _query(truth, field)
+        assert query.mask is not None
+        columns = np.cumsum(query.mask.sum(axis=0))
+        cut = np.arange(SIZE)[None] < np.searchsorted(columns, columns[-1] / 3.0)
+        picture = np.where(cut[..., None], query.background, query.image).astype(np.float32)
+        part = QueryImage(picture, np.where(cut, 0.0, query.mask).astype(np.float32), CAMERA, query.background)
+        for name, config in (("plain", PoseConfig(hypotheses=40)), ("of a part", PoseConfig(incomplete=30))):
+            starts = starting_poses(field, guide, part, config)
+            near[name] += min(rotation_error_deg(pose, truth) for pose in starts) < 20.0
+    assert near["of a part"] >= near["plain"] + 3
+    assert near["of a part"] >= 10
 
 
 def test_guesses_slide_to_where_they_fit(field: Field) -> None:

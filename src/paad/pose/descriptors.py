@@ -48,8 +48,13 @@ def rotation_between(a: NDArray[np.floating], b: NDArray[np.floating]) -> Float6
     return out
 
 
-def describe(image: Float32, mask: Float32, camera: Camera) -> PolarView:
+def describe(
+    image: Float32, mask: Float32, camera: Camera, shift: tuple[float, float] = (0.0, 0.0), larger: float = 1.0
+) -> PolarView:
     """Describe a view: RGB [H, W, 3] and mask [H, W] in [0, 1], float32, seen by ``camera``.
+
+    ``shift``, ``larger``: as if the whole silhouette, of which a part is missing, had its centroid aside by so much, in
+    units of the mask's size, and were so much larger than the mask.
 
     Raises:
         PoseError: the mask is empty.
@@ -60,10 +65,11 @@ def describe(image: Float32, mask: Float32, camera: Camera) -> PolarView:
         raise PoseError("no object to be seen: the mask is empty")
     columns, rows = np.arange(mask.shape[1]) + 0.5, np.arange(mask.shape[0]) + 0.5
     centroid = np.array([[weight.sum(axis=0) @ columns, weight.sum(axis=1) @ rows]]) / area
+    centroid += np.sqrt(area) * np.array(shift)
     ray = camera.rays(centroid)[0]
     focal = float(np.sqrt(camera.fx * camera.fy))
     # the area as seen by a camera that looks along the ray: off-axis, a picture stretches by 1 / cos³
-    size = float(np.sqrt(area * ray[2] ** 3)) / focal
+    size = larger * float(np.sqrt(area * ray[2] ** 3)) / focal
     layers = np.dstack([image * weight[..., None], weight])
     # one ring is this many pixels wide; shrink so that sampling does not alias
     shrink = min(1.0, 1.5 / max(1e-6, size * focal * _REACH / RINGS))
@@ -101,10 +107,12 @@ class Spectra:
 
     Attributes:
         conjugate: complex64 [N, RINGS, ANGLES // 2 + 1, 4], their Fourier transforms along the angle.
+        conjugate_squares: complex64 [N, RINGS, ANGLES // 2 + 1], those of each place's square.
         squares: float32 [N], their weighted squares.
     """
 
     conjugate: NDArray[np.complex64]
+    conjugate_squares: NDArray[np.complex64]
     squares: Float32
 
 
@@ -112,21 +120,28 @@ def spectra_of(rings: NDArray[np.uint8]) -> Spectra:
     """Spectra of descriptors times 255, uint8 [N, RINGS, ANGLES, 4]."""
     t = rings.astype(np.float32) / np.float32(255.0)
     # einsum's own loops: a BLAS adds in an order that depends on its threads, and so would the pose's last digits
-    squares = (np.einsum("nrac,nrac->nr", t, t) * _RING_WEIGHTS[:, 0, 0]).sum(axis=1)
-    return Spectra(np.fft.rfft(t, axis=2).conj().astype(np.complex64), squares)
+    squares = np.einsum("nrac,nrac->nra", t, t)
+    spectra, of_squares = (np.fft.rfft(values, axis=2).conj().astype(np.complex64) for values in (t, squares))
+    return Spectra(spectra, of_squares, (np.einsum("nra->nr", squares) * _RING_WEIGHTS[:, 0, 0]).sum(axis=1))
 
 
-def match(query: Float32, templates: Spectra, count: int) -> list[Hypothesis]:
+def match(query: Float32, templates: Spectra, count: int, missing: float = 1.0) -> list[Hypothesis]:
     """The ``count`` best pairs of template and roll, at most two rolls to a template, best first.
 
     Args:
         query: rings [RINGS, ANGLES, 4].
         templates: what is compared with.
         count: how many to return.
+        missing: how much it counts where a template shows the object and the query does not.
     """
     fq = np.fft.rfft(query * _RING_WEIGHTS, axis=1).astype(np.complex64)
     correlation = np.fft.irfft(np.einsum("rkc,nrkc->nk", fq, templates.conjugate), n=ANGLES, axis=1)
-    distance = (float((query * query * _RING_WEIGHTS).sum()) + templates.squares[:, None] - 2.0 * correlation) / ANGLES
+    distance = float((query * query * _RING_WEIGHTS).sum()) + missing * templates.squares[:, None] - 2.0 * correlation
+    if missing != 1.0:
+        shown = np.fft.rfft(query[..., 3] * _RING_WEIGHTS[..., 0], axis=1).astype(np.complex64)
+        under = np.einsum("rk,nrk->nk", shown, templates.conjugate_squares)
+        distance += (1.0 - missing) * np.fft.irfft(under, n=ANGLES, axis=1)
+    distance = distance / ANGLES
     lower = (distance <= np.roll(distance, 1, axis=1)) & (distance <= np.roll(distance, -1, axis=1))
     ranked = np.where(lower, distance, np.inf)
     out: list[Hypothesis] = []

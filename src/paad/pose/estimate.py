@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,20 +11,28 @@ import numpy as np
 
 from paad.errors import PoseError
 from paad.fields.field import Field
-from paad.pose.descriptors import describe, match
+from paad.geometry.camera import Camera
+from paad.pose.descriptors import Hypothesis, PolarView, describe, match
 from paad.pose.landmarks import Landmarks, poses_from_landmarks
 from paad.pose.query import QueryImage
 from paad.pose.refine import Alignment, align
 from paad.pose.settle import needs_settling, settled
 from paad.pose.slide import slid
 from paad.pose.templates import Templates, pose_of_hypothesis
-from paad.types import Float64
+from paad.types import Float32, Float64
 
 _COARSE_GAUSSIANS = 8000
 _SLID_PX = 40
 _SAME_DEG = 2.0
 _HOPELESS = 2.5
 """Poses that cost this many times the best one's go no further."""
+_WHOLE = [(0.0, 0.0, 1.0), (0.0, 0.0, 1.12)] + [
+    (aside * math.cos(k * math.pi / 4), aside * math.sin(k * math.pi / 4), larger)
+    for aside, larger in ((0.15, 1.08), (0.3, 1.15))
+    for k in range(8)
+]
+"""Where the middle of a silhouette without a part may have been, and by how much it was larger, see ``describe``."""
+_MISSING = 0.25
 
 
 @dataclass(frozen=True)
@@ -43,6 +53,7 @@ class PoseConfig:
     """How a pose is searched for."""
 
     hypotheses: int = 10  # starts from the templates
+    incomplete: int = 0  # more of them, as if a part of the silhouette were missing
     slid: int = 0  # of them that are also slid over the picture, see paad.pose.slide; none by default
     stages: tuple[Stage, ...] = (
         Stage(56, 3, 1.0, 3, apart_deg=10.0),
@@ -56,7 +67,8 @@ class PoseConfig:
 
 
 THOROUGH = PoseConfig(
-    hypotheses=40,
+    hypotheses=10,
+    incomplete=40,
     slid=20,
     landmarks=True,
     stages=(
@@ -124,10 +136,33 @@ def starting_poses(field: Field, guide: Guide, query: QueryImage, config: PoseCo
         described = describe(query.image, query.mask, query.camera)
         guesses = match(described.rings, guide.templates.spectra, config.hypotheses)
         out += [pose_of_hypothesis(g, described, guide.templates, field.centre) for g in guesses]
+        out += _of_a_part(field, guide.templates, query.image, query.mask, query.camera, config.incomplete)
     if guide.landmarks is not None and (config.landmarks or not out or query.photo is not None):
         out = poses_from_landmarks(guide.landmarks, query) + out
     if not out:
         raise PoseError("nothing in the photo looks like the object that was learned")
+    return out
+
+
+def _of_a_part(
+    field: Field, templates: Templates, image: Float32, mask: Float32, camera: Camera, count: int
+) -> list[Float64]:
+    """The ``count`` best starts if a part of the silhouette ``mask`` [H, W] is missing, whichever it is.
+
+    At most two of each template.
+    """
+    if count == 0:
+        return []
+    guesses: list[tuple[Hypothesis, PolarView]] = []
+    for x, y, larger in _WHOLE:
+        described = describe(image, mask, camera, (x, y), larger)
+        guesses += [(g, described) for g in match(described.rings, templates.spectra, count, _MISSING)]
+    used: Counter[int] = Counter()
+    out: list[Float64] = []
+    for guess, described in sorted(guesses, key=lambda g: g[0].distance):
+        used[guess.template] += 1
+        if used[guess.template] <= 2 and len(out) < count:
+            out.append(pose_of_hypothesis(guess, described, templates, field.centre))
     return out
 
 
