@@ -9,7 +9,7 @@ import torch
 from paad.errors import UsageError
 from paad.geometry.camera import Camera
 from paad.geometry.se3 import look_at
-from paad.render import rasterize
+from paad.render import draw, rasterize
 
 CAMERA = Camera(45, 37, 40.0, 42.0, 21.3, 18.9)
 NAMES = ("means", "quats", "scales", "opacities", "sh", "pose", "background")
@@ -38,6 +38,25 @@ def test_values_equal_the_twin(bases: int) -> None:
     slow = rasterize(*tensors, pose, CAMERA, background, backend="twin")
     for a, b in zip(fast, slow, strict=True):
         assert torch.allclose(a, b, atol=3e-4), (a - b).abs().max()
+
+
+def test_other_numbers_are_blended_as_colours_are_and_collected_as_their_gradients() -> None:
+    means, quats, scales, opacities, _, pose, _ = _scene()
+    values = np.random.default_rng(3).random((len(means), 7)).astype(np.float32)
+    flat = (torch.from_numpy(values[:, :3]) - 0.5)[:, None] / 0.28209479177387814
+    flat.requires_grad_(True)
+    colour = rasterize(means, quats, scales, opacities, flat, pose, CAMERA, torch.zeros(3), backend="twin").colour
+    bodies = (means.numpy(), quats.numpy(), scales.numpy(), opacities.numpy(), flat.detach().numpy())
+    drawn = draw.forward(bodies, pose.numpy()[:3], CAMERA, np.zeros(3, np.float32))
+    blent = draw.blended(drawn, values)
+    assert blent.shape == (7, CAMERA.height, CAMERA.width)
+    np.testing.assert_allclose(np.moveaxis(blent[:3], 0, 2), colour.detach().numpy(), atol=3e-4)
+    np.testing.assert_array_equal(draw.blended(drawn, values[:, 2:3])[0], blent[2])
+    pictures = np.random.default_rng(4).random((3, CAMERA.height, CAMERA.width)).astype(np.float32)
+    (colour * torch.from_numpy(np.moveaxis(pictures, 0, 2).copy())).sum().backward()
+    assert flat.grad is not None
+    truth = flat.grad[:, 0].numpy() / 0.28209479177387814
+    np.testing.assert_allclose(draw.collected(drawn, pictures), truth, atol=3e-3, rtol=1e-3)
 
 
 def test_a_picture_as_background() -> None:

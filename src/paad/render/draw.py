@@ -45,6 +45,24 @@ def forward(bodies: Bodies, matrix: Float32, camera: Camera, background: Float32
     return Drawn(colour, alpha, depth, projected, starts, ids, slots, first, used)
 
 
+def blended(drawn: Drawn, values: Float32) -> Float32:
+    """Numbers ``values`` [N, C] of the bodies, blended as their colours were, over zero: [C, H, W]."""
+    d, (height, width) = drawn, drawn.alpha.shape
+    out: Float32 = blending.blend_values(
+        d.projected, d.starts, d.ids, d.used, np.ascontiguousarray(values, np.float32), width, height
+    )
+    return out
+
+
+def collected(drawn: Drawn, pictures: Float32) -> Float32:
+    """Sums over the pixels of ``pictures`` [C, H, W] times the blending weight of each body there: [N, C]."""
+    d = drawn
+    out: Float32 = blending.collect(
+        d.projected, d.starts, d.ids, d.slots, d.first, d.used, np.ascontiguousarray(pictures, np.float32)
+    )
+    return out
+
+
 def backward(
     bodies: Bodies, matrix: Float32, camera: Camera, drawn: Drawn, d_colour: Float32, d_alpha: Float32, d_depth: Float32
 ) -> tuple[list[Any], Float32]:

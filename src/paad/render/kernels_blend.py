@@ -358,3 +358,107 @@ def gather_gradients(projected: Any, first: Any, pairs: Any) -> Any:
     out = np.zeros((len(projected), SUMS), np.float32)
     spread(_gather, len(projected), _LEAST_GAUSSIANS, projected, first, pairs, out)
     return out
+
+
+@njit(cache=True, fastmath=True, error_model="numpy")
+def _weights(g: Any, low: Any, high: Any, buf: Any) -> None:
+    """What a Gaussian weighs in the pixels ``low`` to ``high`` of a tile; ``buf``: transmittance, weight, x, y."""
+    u, v, a, b, c, o = g[0], g[1], _HALF * g[2], g[3], _HALF * g[4], g[5]
+    for p in range(low, high):
+        dx, dy = u - buf[p + _P2], v - buf[p + _P3]
+        alpha = min(o * _exp(-(a * dx * dx + b * dx * dy + c * dy * dy)), _ALPHA_MAX)
+        alpha = alpha if alpha >= _ALPHA_MIN else _ZERO
+        weight = alpha * buf[p]
+        buf[p] -= weight
+        buf[p + _P1] = weight
+
+
+@njit(cache=True, error_model="numpy")
+def _begun(y_tile: int, x_tile: int, buf: Any) -> None:
+    for p in range(PIXELS):
+        buf[p] = _ONE
+        buf[p + 2 * PIXELS] = _f(x_tile + p % TILE_WIDTH) + _HALF
+        buf[p + 3 * PIXELS] = _f(y_tile + p // TILE_WIDTH) + _HALF
+
+
+@njit(cache=True, fastmath=True, nogil=True, error_model="numpy")
+def _blend_values(
+    start: int, stop: int, columns: int, projected: Any, starts: Any, ids: Any, used: Any, values: Any, out: Any
+) -> None:
+    channels, height, width = out.shape
+    buf = np.empty((4 + channels) * PIXELS, np.float32)
+    for tile in range(start, stop):
+        y_tile, x_tile = (tile // columns) * TILE_HEIGHT, (tile % columns) * TILE_WIDTH
+        buf[:] = _ZERO
+        _begun(y_tile, x_tile, buf)
+        for k in range(starts[tile], starts[tile] + used[tile]):
+            low, high = _rows(projected[ids[k]], _f(y_tile))
+            _weights(projected[ids[k]], low, high, buf)
+            for c in range(channels):
+                value, to = values[ids[k], c], _u((4 + c) * PIXELS)
+                for p in range(low, high):
+                    buf[p + to] += value * buf[p + _P1]
+        for c in range(channels):
+            for y in range(y_tile, min(y_tile + TILE_HEIGHT, height)):
+                for x in range(x_tile, min(x_tile + TILE_WIDTH, width)):
+                    out[c, y, x] = buf[(4 + c) * PIXELS + (y - y_tile) * TILE_WIDTH + x - x_tile]
+
+
+def blend_values(projected: Any, starts: Any, ids: Any, used: Any, values: Any, width: int, height: int) -> Any:
+    """Numbers [N, C] of the Gaussians blended as their colours are, over zero: float32 [C, H, W]."""
+    columns, _ = tiles_of(width, height)
+    out = np.empty((values.shape[1], height, width), np.float32)
+    spread(_blend_values, len(used), _LEAST_TILES, columns, projected, starts, ids, used, values, out)
+    return out
+
+
+@njit(cache=True, fastmath=True, nogil=True, error_model="numpy")
+def _collect(
+    start: int,
+    stop: int,
+    columns: int,
+    projected: Any,
+    starts: Any,
+    ids: Any,
+    slots: Any,
+    used: Any,
+    pictures: Any,
+    pairs: Any,
+) -> None:
+    channels, height, width = pictures.shape
+    buf = np.empty((4 + channels) * PIXELS, np.float32)
+    for tile in range(start, stop):
+        y_tile, x_tile = (tile // columns) * TILE_HEIGHT, (tile % columns) * TILE_WIDTH
+        buf[:] = _ZERO
+        _begun(y_tile, x_tile, buf)
+        for c in range(channels):
+            for y in range(y_tile, min(y_tile + TILE_HEIGHT, height)):
+                for x in range(x_tile, min(x_tile + TILE_WIDTH, width)):
+                    buf[(4 + c) * PIXELS + (y - y_tile) * TILE_WIDTH + x - x_tile] = pictures[c, y, x]
+        for k in range(starts[tile], starts[tile] + used[tile]):
+            low, high = _rows(projected[ids[k]], _f(y_tile))
+            _weights(projected[ids[k]], low, high, buf)
+            for c in range(channels):
+                total, of = _ZERO, _u((4 + c) * PIXELS)
+                for p in range(low, high):
+                    total += buf[p + of] * buf[p + _P1]
+                pairs[slots[k], c] = total
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _add_pairs(start: int, stop: int, first: Any, pairs: Any, out: Any) -> None:
+    for i in range(start, stop):
+        for k in range(first[i], first[i + 1]):
+            for c in range(pairs.shape[1]):
+                out[i, c] += pairs[k, c]
+
+
+def collect(projected: Any, starts: Any, ids: Any, slots: Any, first: Any, used: Any, pictures: Any) -> Any:
+    """Sums over the pixels of ``pictures`` [C, H, W] times the weight of each Gaussian there: float32 [N, C]."""
+    columns, _ = tiles_of(pictures.shape[2], pictures.shape[1])
+    pairs = np.zeros((len(ids), len(pictures)), np.float32)
+    drawn = (projected, starts, ids, slots, used)
+    spread(_collect, len(used), _LEAST_TILES, columns, *drawn, pictures, pairs)
+    out = np.zeros((len(projected), len(pictures)), np.float32)
+    spread(_add_pairs, len(out), _LEAST_GAUSSIANS, first, pairs, out)
+    return out
