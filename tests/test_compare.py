@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from paad.compare.calibration import calibrate
 from paad.compare.comparator import (
@@ -18,7 +19,7 @@ from paad.compare.comparator import (
     turned_over,
 )
 from paad.compare.comparison import Comparison, Expectation, least_trusted
-from paad.compare.expected import ExpectedResidual, fit_expected
+from paad.compare.expected import BASES, ExpectedResidual, fit_expected, harmonics
 from paad.compare.kernels_convolve import LEAK, convolve
 from paad.compare.kinds import MEASURES, Scene, measures, plain_kind
 from paad.compare.regions import find_regions
@@ -27,6 +28,7 @@ from paad.compare.support import Support, learn_support, log_support
 from paad.errors import UsageError
 from paad.geometry.camera import Camera
 from paad.pose.query import QueryImage
+from paad.render.twin import spherical_harmonics
 
 
 def test_a_misplaced_edge_weighs_less_than_a_patch() -> None:
@@ -52,6 +54,13 @@ def test_expected_residuals_recover_what_made_them() -> None:
     assert np.allclose(np.sqrt(expected.weights[0][[1, 3]]), truth[[1, 3]], atol=0.05)
     ratio = np.mean([(r**2).mean() / (expected(f) ** 2).mean() for r, f in zip(residuals, features, strict=True)])
     assert ratio == pytest.approx(1.0, abs=0.1)
+
+
+def test_harmonics_are_the_rasterizers() -> None:
+    directions = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    truth = spherical_harmonics(torch.from_numpy(directions), BASES).numpy().T
+    np.testing.assert_allclose(harmonics(directions), truth, atol=1e-6)
 
 
 @pytest.mark.parametrize(("outside", "share"), [(0, 0.75), (400, 0.6)])

@@ -14,6 +14,7 @@ from paad.fields.build import Split, build_field, measure_quality, split_views
 from paad.fields.carve import carve
 from paad.fields.config import FieldConfig
 from paad.fields.density import idle, split_longest
+from paad.fields.field import Field
 from paad.fields.fit import initial_gaussians, optimize
 from paad.fields.framing import box_window
 from paad.fields.open_scene import consistent_points
@@ -24,7 +25,8 @@ from paad.fields.targets import Target, targets_of
 from paad.geometry.camera import Camera
 from paad.geometry.se3 import look_at
 from paad.render import Gaussians, render
-from paad.types import PosedView
+from paad.render.splats import Picture, Splats
+from paad.types import Float64, PosedView
 from toy import CAMERA, WHITE, photograph, pose_from, posed_views, toy_gaussians
 
 SMALL = FieldConfig(steps=160, initial_gaussians=2500, max_gaussians=3000, sh_degree=1, grow_every=40)
@@ -115,6 +117,30 @@ def test_a_fit_reproduces_unseen_views_and_repeats_itself() -> None:
     assert torch.equal(field.gaussians.means, again.gaussians.means)
 
 
+class _ElsewhereDrawn(Field):
+    """A field that is drawn on another device."""
+
+    def draw(self, cam_from_world: Float64, camera: Camera) -> Picture:
+        return self.splats.draw(cam_from_world, camera, self.background)
+
+
+def test_numbers_are_drawn_beside_colours_on_any_device() -> None:
+    splats = Splats.of(toy_gaussians())
+    corner = np.ones(3)
+    parts = (splats, np.ones(3, np.float32), np.zeros(3), 1.0, -corner, corner, True, False, CAMERA, 2.6)
+    here = Field(*parts, np.zeros((0, 3), np.float32))
+    elsewhere = _ElsewhereDrawn(*parts, np.zeros((0, 3), np.float32), "cuda")
+    values = np.random.default_rng(0).normal(size=(len(splats), 5)).astype(np.float32)
+    pose = pose_from(np.array([0.6, 0.0, 0.8]))
+    picture, shown = here.draw_with(values, pose, CAMERA)
+    other, also_shown = elsewhere.draw_with(values, pose, CAMERA)
+    np.testing.assert_array_equal(picture.colour, here.draw(pose, CAMERA).colour)
+    np.testing.assert_array_equal(picture.colour, other.colour)
+    assert shown.shape == (5, CAMERA.height, CAMERA.width)
+    assert shown.min() < -0.5 < 0.5 < shown.max()
+    np.testing.assert_allclose(shown, also_shown, atol=1e-4)
+
+
 def test_the_fit_stops_when_watched_views_get_worse_and_goes_back() -> None:
     truth = toy_gaussians()
     white = np.ones(3, np.float32)
@@ -123,7 +149,7 @@ def test_the_fit_stops_when_watched_views_get_worse_and_goes_back() -> None:
     start = initial_gaussians(truth.means.numpy().astype(np.float64), np.full((len(truth), 3), 0.5), 0.05, long)
     seen, answers = [], iter([20.0, 25.0, 24.0, 23.0, 99.0])
 
-    def watch(gaussians: Gaussians, _moving_light: bool) -> float:
+    def watch(gaussians: Gaussians, _shading: object) -> float:
         seen.append(gaussians.means.clone())
         return next(answers)
 

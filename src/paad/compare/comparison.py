@@ -9,16 +9,16 @@ import cv2
 import numpy as np
 
 from paad.compare.comparator import comparator_channels, object_window, trained_comparator
-from paad.compare.expected import ExpectedResidual, expectation_features, fit_expected
+from paad.compare.expected import ExpectedResidual, expectation_features, fit_expected, remembered_from
 from paad.compare.residual import residual_maps
 from paad.compare.support import Support, learn_support, log_support
 from paad.compare.surroundings import surroundings_of
 from paad.fields.field import Field
+from paad.fields.light import drawn_beside_with
 from paad.geometry.pixels import largest_difference
 from paad.geometry.se3 import camera_centre
 from paad.pose.query import QueryImage
 from paad.pose.refine import Alignment
-from paad.pose.settle import as_lit
 from paad.types import Bool, Float32, Float64
 
 _LIKE_BACKGROUND = 0.06
@@ -115,13 +115,14 @@ def compare(field: Field, remembered: Float32, query: QueryImage, found: Alignme
     """Compare ``query`` with ``field`` at the pose ``found``; photos longer than ``longest`` pixels are reduced."""
     field = field.over(query.background)
     level = query.scaled(min(1.0, longest / max(query.camera.width, query.camera.height)))
-    picture = field.draw(found.cam_from_world, level.camera)
-    alpha, depth = picture.alpha, picture.depth
-    own, beside = as_lit(field, level, picture, found.cam_from_world, found.gain), (1.0 - alpha)[..., None]
-    reference = (own + beside * field.background).astype(np.float32)
-    features = expectation_features(field, remembered, found.cam_from_world, level.camera, reference, alpha)
+    photo = level.image if level.photo is None else level.photo
+    remembered = remembered_from(field, remembered, found.cam_from_world)
+    picture, shown = drawn_beside_with(remembered, field, photo, found.cam_from_world, level.camera, found.gain)
+    reference, alpha, depth = picture
+    features = expectation_features(shown, reference, alpha)
     if level.photo is not None:
-        reference = (own + beside * surroundings_of(level.photo, alpha)).astype(np.float32)
+        around = surroundings_of(level.photo, alpha) - field.background
+        reference = (reference + (1.0 - alpha)[..., None] * around).astype(np.float32)
         level = replace(level, image=level.photo)
     residuals = residual_maps(level.image, reference)
     support = log_support(field.directions, _towards(field, found.cam_from_world)) if field.bounded else 0.0

@@ -14,8 +14,8 @@ import numpy as np
 
 from paad.compare.residual import SCALES_PX, blur, gradient_magnitude
 from paad.fields.field import Field
-from paad.geometry.camera import Camera
-from paad.render.constants import SH_C0
+from paad.geometry.se3 import camera_centre
+from paad.render.constants import SH_C0, SH_C1, SH_C2
 from paad.types import Float32, Float64
 
 FEATURES = ("noise", "edges", "outline", "near edges", "near outline", "usual", "worst", "from here")
@@ -25,23 +25,50 @@ _NEAR_PX = 1.5
 BASES = 9
 
 
-def expectation_features(
-    field: Field, remembered: Float32, cam_from_world: Float64, camera: Camera, reference: Float32, alpha: Float32
-) -> Float32:
-    """Maps [S, F, H, W] that explain residuals at a pose: see FEATURES."""
+def remembered_from(field: Field, remembered: Float32, cam_from_world: Float64) -> Float32:
+    """What each Gaussian remembers, seen from a pose: at each scale from here, usually, at worst: [N, 3 S]."""
+    towards = field.splats.means - camera_centre(cam_from_world).astype(np.float32)
+    towards /= np.sqrt((towards**2).sum(axis=1, keepdims=True))
+    here = np.einsum("bn,nbs->ns", harmonics(towards), remembered[:, :BASES])
+    values = np.stack([here, *np.moveaxis(remembered[:, BASES:], 1, 0)], axis=2)  # [N, S, 3]
+    out: Float32 = np.maximum(values, 0.0).reshape(len(values), -1).astype(np.float32)
+    return out
+
+
+def expectation_features(shown: Float32, reference: Float32, alpha: Float32) -> Float32:
+    """Maps [S, F, H, W] that explain residuals at a pose: see FEATURES.
+
+    Args:
+        shown: [3 S, H, W], :func:`remembered_from` that pose, blended over 0.
+        reference: RGB [H, W, 3].
+        alpha: the field's coverage [H, W].
+    """
     edges, outline = gradient_magnitude(reference), gradient_magnitude(alpha)
     common = [np.ones_like(alpha), edges, outline, blur(edges, _NEAR_PX), blur(outline, _NEAR_PX)]
     out = []
-    for s in range(len(SCALES_PX)):
-        values = np.zeros((len(field.splats), BASES, 3), np.float32)
-        values[:, :, 0] = remembered[:, :BASES, s]
-        values[:, 0, 1:] = remembered[:, BASES:, s] / SH_C0
-        values[:, 0] -= 0.5 / SH_C0  # the rasterizer adds a half
-        drawn = field.draw_colours(values, cam_from_world, camera)
-        here, usual, worst = np.moveaxis(drawn, -1, 0)
+    for here, usual, worst in shown.reshape(len(SCALES_PX), 3, *alpha.shape):
         here = blur(np.maximum(here, 0.15 * usual), SCALES_PX[0])
         out.append(np.stack([*common, np.sqrt(usual), np.sqrt(worst), np.sqrt(here)]))
     return np.stack(out).astype(np.float32)
+
+
+def harmonics(directions: Float32) -> Float32:
+    """Real spherical harmonics [9, N] of unit ``directions`` [N, 3], in the rasterizer's order and signs."""
+    x, y, z = directions.T
+    out: Float32 = np.stack(
+        [
+            np.full_like(x, SH_C0),
+            -SH_C1 * y,
+            SH_C1 * z,
+            -SH_C1 * x,
+            SH_C2[0] * x * y,
+            -SH_C2[0] * y * z,
+            SH_C2[1] * (2 * z * z - x * x - y * y),
+            -SH_C2[0] * x * z,
+            SH_C2[2] * (x * x - y * y),
+        ]
+    ).astype(np.float32)
+    return out
 
 
 @dataclass(frozen=True)

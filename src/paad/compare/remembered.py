@@ -14,6 +14,7 @@ from paad.fields.light import drawn_beside
 from paad.fields.targets import Target
 from paad.render import rasterize
 from paad.render.constants import SH_C0
+from paad.render.draw import collected
 from paad.render.twin import spherical_harmonics
 from paad.types import Float32
 
@@ -64,10 +65,14 @@ def remembered_residuals(field: Field, targets: Sequence[Target]) -> Float32:
 
 def _missed(field: Field, target: Target) -> tuple[Float32, Float32]:
     """Each Gaussian's mean squared residual in a view [N, S], and the sum of its blending weights there [N]."""
-    g = field.gaussians
-    device = g.means.device
     photo, pose = target.colour.cpu().numpy(), target.cam_from_world.cpu().numpy().astype(np.float64)
     off = residual_maps(photo, drawn_beside(field, photo, pose, target.camera).colour)
+    if field.device == "cpu":
+        drawn = field.splats.drawn(pose, target.camera, field.background)
+        added = collected(drawn, np.concatenate([off**2, np.ones_like(off[:1])]))
+        return (added[:, :-1] / np.maximum(added[:, -1:], 1e-6)).astype(np.float32), added[:, -1]
+    g = field.gaussians
+    device = g.means.device
     weights = torch.ones(*off.shape[1:], 3, device=device)
     weights[..., : len(off)] = torch.from_numpy(np.moveaxis(off**2, 0, -1)).to(device)
     flat = torch.zeros(len(g), 1, 3, device=device, requires_grad=True)

@@ -17,7 +17,7 @@ from paad.data.files import whole_file
 from paad.errors import ModelFileError, PaadError
 
 FORMAT = "paad-model"
-FORMAT_VERSION = 6
+FORMAT_VERSION = 7
 """Of what is written, and the only one that is read."""
 """2: Gaussians in fewer bytes; 3: the comparator; 4: another one. An older file of the ``paad`` method has to be fitted
 again."""

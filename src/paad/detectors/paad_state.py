@@ -40,7 +40,8 @@ class Learned:
 
 def as_stored(field: Field) -> Field:
     """The field in the precision of its file, so that a saved model predicts what the fitted one does."""
-    return replace(field, splats=_splats(_pack_splats(field.splats)))
+    shading = None if field.shading is None else of_bytes(*as_bytes(field.shading))
+    return replace(field, splats=_splats(_pack_splats(field.splats)), shading=shading)
 
 
 def remembered_as_stored(remembered: Float32) -> Float32:
@@ -66,6 +67,12 @@ def _splats(tensors: Tensors) -> Splats:
     return Splats(means=means, sh=np.concatenate([base, rest], axis=1), **halves)
 
 
+def _shading(tensors: Tensors) -> Float32 | None:
+    if "shading" not in tensors:
+        return None
+    return of_bytes(unsqueezed("shading", tensors, np.int8), tensors["shading.top"])
+
+
 def pack(learned: Learned) -> tuple[Tensors, dict[str, Any]]:
     """Arrays by name and a JSON-able manifest."""
     field, guide = learned.field, learned.guide
@@ -82,6 +89,9 @@ def pack(learned: Learned) -> tuple[Tensors, dict[str, Any]]:
         arrays = {f.name: getattr(guide.landmarks, f.name) for f in fields(Landmarks)}
         tensors |= squeezed("landmarks.descriptors", arrays.pop("descriptors"))
         tensors |= {f"landmarks.{name}": array for name, array in arrays.items()}
+    if field.shading is not None:
+        shading, top = as_bytes(field.shading)
+        tensors |= squeezed("shading", shading) | {"shading.top": top}
     manifest = {
         "field": {
             "background": field.background.tolist(),
@@ -92,7 +102,6 @@ def pack(learned: Learned) -> tuple[Tensors, dict[str, Any]]:
             "bounded": field.bounded,
             "cut_out": field.cut_out,
             "distance": field.distance,
-            "moving_light": field.moving_light,
         },
         "camera": asdict(field.camera),
         "expected": learned.expectation.expected.weights.tolist(),
@@ -131,7 +140,7 @@ def unpack(tensors: Tensors, manifest: dict[str, Any], device: str) -> Learned:
         about["distance"],
         tensors["directions"],
         device,
-        about.get("moving_light", False),
+        _shading(tensors),
     )
     templates = landmarks = None
     if "templates.rings" in tensors:

@@ -17,6 +17,7 @@ from paad.fields.framing import composite
 from paad.fields.light import drawn_beside
 from paad.fields.open_scene import consistent_points
 from paad.fields.quality import psnr, ssim
+from paad.fields.shading import shading_of
 from paad.fields.targets import targets_of
 from paad.geometry.camera import Camera
 from paad.geometry.se3 import camera_centre
@@ -125,22 +126,23 @@ def build_field(
     aside = [t.to(device) for t in aside]
     behind = torch.as_tensor(ground.background, device=device)
 
-    def watch(gaussians: Gaussians, moving_light: bool) -> float:
+    def watch(gaussians: Gaussians, shading: Float32 | None) -> float:
         errors = []
         for t in aside:
             with torch.no_grad():
                 out = render(gaussians, t.cam_from_world, t.camera, behind)
-            drawn = under_light_of(out, t, behind) if moving_light else out.colour
+            drawn = out.colour if shading is None else under_light_of(gaussians, shading, out, t, behind)
             errors.append(float(((drawn.clamp(0, 1) - t.colour) ** 2).mean()))
         return float(np.mean([-10.0 * np.log10(max(e, 1e-12)) for e in errors]))
 
     gaussians, log = optimize(
         start.to(device), targets, ground.background, radius, box, config, progress, watch if aside else None
     )
+    splats = Splats.of(gaussians)
     eyes = np.stack([camera_centre(v.cam_from_world) for v in views]) - centre
     distances = np.linalg.norm(eyes, axis=1)
     field = Field(
-        Splats.of(gaussians),
+        splats,
         ground.background,
         centre,
         radius,
@@ -152,7 +154,7 @@ def build_field(
         float(np.median(distances)),
         (eyes / distances[:, None]).astype(np.float32),
         device,
-        log.moving_light,
+        shading_of(splats, [(v.cam_from_world, v.camera) for v in views], low, high) if log.moving_light else None,
     )
     return field, log
 

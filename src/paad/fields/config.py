@@ -41,7 +41,8 @@ class FieldConfig:
 @dataclass
 class FitLog:
     """What happened during a fit: seconds, steps done, number of Gaussians, and now and then the loss, and the PSNR
-    of the views that were watched; whether the light moves, and the share of the error that this explained."""
+    of the views that were watched; whether the light moves, and the shares of the error that each view's own light and
+    its brightness alone explained."""
 
     seconds: float = 0.0
     steps: int = 0
@@ -50,6 +51,7 @@ class FitLog:
     watched: list[float] = field(default_factory=list)
     moving_light: bool = False
     explained_by_light: float | None = None
+    explained_by_brightness: float | None = None
 
 
 @dataclass(frozen=True)

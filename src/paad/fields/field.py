@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from paad.geometry.camera import Camera
+from paad.render.constants import SH_C0
+from paad.render.draw import blended
 from paad.render.splats import Picture, Splats
 from paad.types import Float32, Float64
 
@@ -32,7 +34,8 @@ class Field:
         camera: the training views' usual camera.
         distance: median distance of the training cameras from ``centre``, scene units.
         directions: float32 [V, 3], unit vectors from ``centre`` to the training cameras.
-        moving_light: whether the light differed from photo to photo, so that it has to be found for each.
+        shading: float32 [N, COLUMNS], see :func:`paad.fields.shading.shading_of`, where the light differed from photo
+            to photo, so that it has to be found for each; None where it stood still.
         device: "cpu" draws with the CPU kernels and without torch, "cuda" with gsplat.
     """
 
@@ -48,7 +51,12 @@ class Field:
     distance: float
     directions: Float32
     device: str = "cpu"
-    moving_light: bool = False
+    shading: Float32 | None = None
+
+    @property
+    def moving_light(self) -> bool:
+        """Whether the light differs from photo to photo."""
+        return self.shading is not None
 
     @cached_property
     def gaussians(self) -> Gaussians:
@@ -66,10 +74,23 @@ class Field:
         drawn = self.render(cam_from_world, camera)
         return Picture(*(t.cpu().numpy() for t in drawn))
 
-    def draw_colours(self, sh: Float32, cam_from_world: Float64, camera: Camera) -> Float32:
-        """The bodies with other colours ``sh`` [N, K, 3], over black: [H, W, 3]."""
-        black = np.zeros(3, np.float32)
-        return replace(self, splats=self.splats.with_sh(sh), background=black).draw(cam_from_world, camera).colour
+    def draw_with(self, values: Float32, cam_from_world: Float64, camera: Camera) -> tuple[Picture, Float32]:
+        """:meth:`draw`, and numbers ``values`` [N, C] of the Gaussians blended as colours are, over 0: [C, H, W]."""
+        if self.device == "cpu":
+            drawn = self.splats.drawn(cam_from_world, camera, self.background)
+            return Picture(drawn.colour, drawn.alpha, drawn.depth), blended(drawn, values)
+        picture = self.draw(cam_from_world, camera)
+        least = np.minimum(values.min(axis=0), 0.0)  # there are no negative colours
+        black = replace(self, background=np.zeros(3, np.float32))
+        colours = np.pad(values - least, ((0, 0), (0, -values.shape[1] % 3))).reshape(len(values), -1, 3)
+        drawn_colours = [
+            replace(black, splats=replace(self.splats, sh=((colours[:, k : k + 1] - 0.5) / SH_C0).astype(np.float32)))
+            .draw(cam_from_world, camera)
+            .colour
+            for k in range(colours.shape[1])
+        ]
+        shown = np.moveaxis(np.concatenate(drawn_colours, axis=2), 2, 0)[: values.shape[1]]
+        return picture, shown + least[:, None, None] * picture.alpha
 
     def render(self, cam_from_world: Float64, camera: Camera, backend: Backend = "auto") -> Rendering:
         """The good object seen from a pose [4, 4], as torch tensors on ``device``, without gradients."""
@@ -91,6 +112,7 @@ class Field:
         n = len(self.splats)
         if n <= count:
             return self
-        kept = self.splats.chosen(np.sort(np.random.default_rng(0).choice(n, count, replace=False)))
+        chosen = np.sort(np.random.default_rng(0).choice(n, count, replace=False))
+        kept, shading = self.splats.chosen(chosen), None if self.shading is None else self.shading[chosen]
         enlarged = kept.log_scales + np.float32(0.5 * math.log(n / count))
-        return replace(self, splats=replace(kept, log_scales=enlarged))
+        return replace(self, splats=replace(kept, log_scales=enlarged), shading=shading)

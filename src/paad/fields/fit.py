@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from paad.errors import DataError
@@ -16,10 +17,12 @@ from paad.fields.density import chosen_to_split, idle, split_longest
 from paad.fields.light import explained_by_light, light_maps
 from paad.fields.loss import colour_loss
 from paad.fields.optimize import GaussianAdam
+from paad.fields.shading import shading_of
 from paad.fields.targets import Target
 from paad.render import Gaussians, Rendering, render
+from paad.render.draw import blended
 from paad.render.gaussians import SH_BASES, concatenate
-from paad.render.splats import Picture
+from paad.render.splats import Picture, Splats
 from paad.types import Float32, Float64, Progress
 
 RATES = {
@@ -34,10 +37,15 @@ RATES = {
 
 _WATCH_EVERY = 250
 _LIGHT_VIEWS = 24
-MOVING_LIGHT = 0.5
-"""Share of the error that each photo's own light explains, from which on the light is taken to move.
+_MEASURE_AGAIN = 0.2
+"""Share of the schedule after which the Gaussians' shading is measured anew; those that are split hand theirs on."""
+MOVING_LIGHT = 0.57
+"""Share of the error that each photo's own light explains, and once more by its brightness alone, from which on the
+light is taken to move.
 
-In training views of eighteen objects under one light it was 0.12 to 0.45, of seven under a moving one 0.54 to 0.82.
+A light's polynomials also explain gloss, which differs from view to view under one light too; brightness does not. In
+training views of thirteen objects under one light the sum was 0.05 to 0.51, of ten under a moving one 0.63 to 1.45. The
+first share alone, 0.06 to 0.42 and 0.40 to 0.87, took two of the ten for objects under one light.
 """
 
 
@@ -70,15 +78,15 @@ def initial_gaussians(xyz: Float64, rgb: Float32, spacing: float | Float64, conf
 
 
 def view_loss(
-    gaussians: Gaussians, target: Target, background: Tensor, config: FieldConfig, moving_light: bool = False
+    gaussians: Gaussians, target: Target, background: Tensor, config: FieldConfig, shading: Float32 | None = None
 ) -> Tensor:
     """Absolute and squared colour error, and the silhouette's where the target has a mask; a scalar.
 
-    With ``moving_light`` the rendering is put under the target's light before it is compared; that light counts as
-    known, no gradient passes through its estimate.
+    With a ``shading`` of the Gaussians the rendering is put under the target's light before it is compared; that light
+    counts as known, no gradient passes through its estimate.
     """
     out = render(gaussians, target.cam_from_world, target.camera, background)
-    colour = under_light_of(out, target, background) if moving_light else out.colour
+    colour = out.colour if shading is None else under_light_of(gaussians, shading, out, target, background)
     loss = colour_loss(colour, target.colour, config.squared)
     if target.mask is not None and config.silhouette > 0:
         known = target.mask >= 0
@@ -94,9 +102,16 @@ def _pose_of(target: Target) -> Float64:
     return target.cam_from_world.cpu().numpy().astype(np.float64)
 
 
-def under_light_of(out: Rendering, target: Target, background: Tensor) -> Tensor:
-    """The rendered colours [H, W, 3] under the target's light, see :mod:`paad.fields.light`; differentiable in them."""
-    maps = light_maps(_as_picture(out), target.colour.cpu().numpy(), target.camera, _pose_of(target))
+def under_light_of(
+    gaussians: Gaussians, shading: Float32, out: Rendering, target: Target, background: Tensor
+) -> Tensor:
+    """The rendered colours [H, W, 3] under the target's light, see :mod:`paad.fields.light`; differentiable in them.
+
+    ``shading`` [N, COLUMNS] is that of ``gaussians``, which ``out`` shows.
+    """
+    pose, photo = _pose_of(target), target.colour.cpu().numpy()
+    drawn = Splats.of(gaussians).drawn(pose, target.camera, np.ones(3, np.float32))
+    maps = light_maps(_as_picture(out), blended(drawn, shading), photo, target.camera, pose)
     if maps is None:
         return out.colour
     gain, offset = (torch.from_numpy(m).to(out.colour.device) for m in maps)
@@ -104,8 +119,8 @@ def under_light_of(out: Rendering, target: Target, background: Tensor) -> Tensor
     return (out.colour - ground) * gain + offset + ground
 
 
-def _explained_by_light(gaussians: Gaussians, targets: Sequence[Target], background: Tensor) -> float:
-    """The median share of the object's error that each target's own light explains."""
+def _explained_by_light(gaussians: Gaussians, targets: Sequence[Target], background: Tensor) -> tuple[float, float]:
+    """The median shares of the object's error that each target's own light and its brightness alone explain."""
     shares = []
     for target in targets[:: max(1, len(targets) // _LIGHT_VIEWS)]:
         with torch.no_grad():
@@ -113,7 +128,8 @@ def _explained_by_light(gaussians: Gaussians, targets: Sequence[Target], backgro
         photo, ground = target.colour.cpu().numpy(), background.cpu().numpy()
         shares.append(explained_by_light(_as_picture(out), photo, target.camera, _pose_of(target), ground))
     known = [s for s in shares if s is not None]
-    return float(np.median(known)) if known else 0.0
+    light, brightness = np.median(known, axis=0) if known else (0.0, 0.0)
+    return float(light), float(brightness)
 
 
 def optimize(
@@ -124,7 +140,7 @@ def optimize(
     box: tuple[Float64, Float64] | None,
     config: FieldConfig,
     progress: Progress | None = None,
-    watch: Callable[[Gaussians, bool], float] | None = None,
+    watch: Callable[[Gaussians, Float32 | None], float] | None = None,
 ) -> tuple[Gaussians, FitLog]:
     """Fit ``start`` to ``targets``.
 
@@ -136,8 +152,8 @@ def optimize(
         box: corners [3], [3] outside of which Gaussians are pruned; None for open scenes.
         config: the schedule.
         progress: called as ``progress(step, steps, message)``.
-        watch: how good the Gaussians are on views that are not fitted (dB), and whether their light moves, asked in the
-            second half of the schedule;
+        watch: how good the Gaussians, with their shading where their light moves, are on views that are not fitted
+            (dB), asked in the second half of the schedule;
             the fit stops when two answers in a row are worse than the best, and goes back to that.
 
     Raises:
@@ -157,6 +173,8 @@ def optimize(
     best: tuple[float, Gaussians] | None = None
     worse = 0
     moving = config.moving_light
+    shading: Float32 | None = None
+    measured_at = 0.0
     threads = torch.get_num_threads()
     if device.type == "cpu":
         torch.set_num_threads(1)
@@ -172,14 +190,17 @@ def optimize(
             if moving is None and done >= config.coarse_until:
                 moving = False
                 if box is not None:
-                    log.explained_by_light = _explained_by_light(adam.gaussians.detached(), coarse, ground)
-                    moving = log.explained_by_light > MOVING_LIGHT
+                    shares = _explained_by_light(adam.gaussians.detached(), coarse, ground)
+                    log.explained_by_light, log.explained_by_brightness = shares
+                    moving = sum(shares) > MOVING_LIGHT
             if moving and not log.moving_light:
                 log.moving_light = True
                 adam = GaussianAdam(_without_gloss(adam.gaussians.detached()), adam.rates)
+            if log.moving_light and (shading is None or done >= measured_at + _MEASURE_AGAIN):
+                shading, measured_at = _shading(adam.gaussians, targets, box), done
             view = order.pop()
             target = (coarse if done < config.coarse_until else targets)[view]
-            loss = view_loss(adam.gaussians, target, ground, config, log.moving_light)
+            loss = view_loss(adam.gaussians, target, ground, config, shading)
             loss.backward()  # type: ignore[no-untyped-call]
             pull += adam.gradient("means").norm(dim=1)
             adam.step(_rate_factors(done))
@@ -189,14 +210,15 @@ def optimize(
                     raise DataError("the fit diverged: its loss is not finite; check the images and poses for nan")
                 if done < 0.9:
                     grown = config.grow_from <= done < config.grow_until
-                    _restructure(adam, pull, corners, limit, config, done if grown else None)
+                    origin = _restructure(adam, pull, corners, limit, config, done if grown else None)
+                    shading = None if shading is None else shading[origin]
                     pull = torch.zeros(len(adam.values["means"]), device=device)
                 if progress:
                     progress(step + 1, config.steps, f"{len(pull)} Gaussians, loss {log.losses[-1]:.4f}")
             log.steps = step + 1
             if watch and done > 0.5 and step % _WATCH_EVERY == 0:
                 now = adam.gaussians.detached()
-                value = watch(now, log.moving_light)
+                value = watch(now, shading)
                 log.watched.append(round(value, 3))
                 worse = 0 if best is None or value > best[0] else worse + 1
                 if worse == 0:
@@ -209,6 +231,12 @@ def optimize(
     fitted = fitted[torch.nonzero(~idle(fitted, corners, limit, 1 / 255))[:, 0]]
     log.seconds, log.gaussians = time.perf_counter() - began, len(fitted)
     return fitted, log
+
+
+def _shading(gaussians: Gaussians, targets: Sequence[Target], box: tuple[Float64, Float64] | None) -> Float32:
+    splats = Splats.of(gaussians)
+    low, high = (splats.means.min(axis=0), splats.means.max(axis=0)) if box is None else box
+    return shading_of(splats, [(_pose_of(t), t.camera) for t in targets], np.asarray(low), np.asarray(high))
 
 
 def _without_gloss(gaussians: Gaussians) -> Gaussians:
@@ -229,11 +257,14 @@ def _restructure(
     limit: float,
     config: FieldConfig,
     growing: float | None,
-) -> None:
-    """One round of pruning and, where ``growing`` gives the share of the schedule done, of splitting."""
+) -> NDArray[np.intp]:
+    """One round of pruning and, where ``growing`` gives the share of the schedule done, of splitting.
+
+    Returns which Gaussian each one is or comes from.
+    """
     now = adam.gaussians.detached()
     alive = ~idle(now, corners, limit, 0.01)
-    added = None
+    added, parents = None, torch.zeros(0, dtype=torch.long)
     if growing is not None:
         rounds = (config.grow_until - growing) * config.steps / config.grow_every
         room = config.max_gaussians - int(alive.sum())
@@ -242,4 +273,6 @@ def _restructure(
             parents = chosen_to_split(torch.where(alive, pull, torch.zeros_like(pull)), now, share)
             added = concatenate(list(split_longest(now[parents])))
             alive[parents] = False
-    adam.restructure(torch.nonzero(alive)[:, 0], added)
+    kept = torch.nonzero(alive)[:, 0]
+    adam.restructure(kept, added)
+    return np.concatenate([kept.cpu().numpy(), *(parents.cpu().numpy(),) * 2])

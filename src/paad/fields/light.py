@@ -1,19 +1,26 @@
 """Light that differs from photo to photo: what the object's picture under the usual light becomes under a photo's own.
 
-Diffuse light on a surface is a polynomial of degree 2 in its normal (Ramamoorthi and Hanrahan, "An efficient
-representation for irradiance environment maps", SIGGRAPH 2001). So a photo is explained as the field's picture times
-such a polynomial, plus another for what gloss and haze add; eighteen numbers a channel, by robust least squares. What
-a defect changes is too small a share of the picture to bend them.
+A photo is explained as the field's picture times a factor plus a summand, each a sum of terms that are the same for
+all channels and photos, with coefficients by robust least squares; what a defect changes is too small a share of the
+picture to bend them. The factor's terms are the normal's polynomials of degree 2, which is what diffuse light is on a
+surface that nothing shades (Ramamoorthi and Hanrahan, "An efficient representation for irradiance environment maps",
+SIGGRAPH 2001), and the light that reaches each place past the object itself, relative to even light from everywhere
+(:mod:`paad.fields.shading`). The summand's are the normal's polynomials again, for haze, and for gloss those of the
+direction that a mirror would show, as they are and by Schlick's law ("An inexpensive BRDF model for physically-based
+rendering", 1994), where the place is open to light.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from paad.fields.field import Field
+from paad.fields.glints import lamps_of
+from paad.fields.shading import NORMAL, OPEN, TRANSFER
 from paad.geometry.camera import Camera
 from paad.geometry.depth import surface_normals
 from paad.render.splats import Picture
@@ -23,11 +30,22 @@ TERMS = 9
 _OFFSET = 0.3
 """Unit of the added part: as dear as a gain of one third."""
 _STIFFNESS = 0.003
-_SOLID = 0.95
-_MOST_PIXELS, _LEAST_PIXELS = 6000, 100
+_GRAZING = 3.0
+"""Unit of the gloss that grows towards grazing views: of most places it is small."""
+_LEAST_OPEN = 0.06
+_SOLID, _DRAWN = 0.95, 1 / 255
+_MOST_PIXELS, _LEAST_PIXELS = 3000, 100
 _ROUNDS = 3
 _LEAST_SCALE = 0.004
 _RANGE = (0.2, 5.0)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What the factor and the summand of a light are sums of at M pixels: ``gain`` [G, M], ``offset`` [O, M]."""
+
+    gain: Float32
+    offset: Float32
 
 
 @dataclass(frozen=True)
@@ -35,20 +53,18 @@ class Light:
     """A photo's light, relative to the one that the field shows.
 
     Attributes:
-        gain, offset: float32 [9, 3], coefficients in :func:`normal_terms` of what each channel is multiplied by, and
-            of what is added.
+        gain: float32 [G, 3], coefficients of what each channel is multiplied by.
+        offset: float32 [O, 3], of what is added.
     """
 
     gain: Float32
     offset: Float32
 
-    def maps(self, normals: Float32, alpha: Float32) -> tuple[Float32, Float32]:
-        """Factor and summand [H, W, 3] at each pixel, from normals [H, W, 3] and coverage [H, W]."""
-        gain, offset = np.zeros_like(normals), np.zeros_like(normals)
-        for term, a, b in zip(normal_terms(normals), self.gain, self.offset, strict=True):
-            gain += term[..., None] * a
-            offset += term[..., None] * b
-        return np.clip(gain, *_RANGE), offset * alpha[..., None]
+    def maps(self, terms: Terms) -> tuple[Float32, Float32]:
+        """Factor and summand [M, 3] at each pixel of ``terms``."""
+        # not by matrix products: a BLAS adds as memory lies
+        gain, offset = (np.einsum("tm,tc->mc", t, c) for t, c in ((terms.gain, self.gain), (terms.offset, self.offset)))
+        return np.clip(gain, *_RANGE).astype(np.float32), offset.astype(np.float32)
 
 
 def normal_terms(normals: Float32) -> Float32:
@@ -58,79 +74,200 @@ def normal_terms(normals: Float32) -> Float32:
     return terms
 
 
-def fit_light(colour: Float32, alpha: Float32, normals: Float32, photo: Float32) -> Light | None:
+def plain_terms(normals: Float32) -> Terms:
+    """The terms of a light that knows normals [M, 3] alone."""
+    terms = normal_terms(normals)
+    return Terms(terms, terms)
+
+
+class Surface(NamedTuple):
+    """What M pixels show of an object's surface.
+
+    ``normals`` [M, 3]; ``cosine`` [M] between them and the direction towards the camera; ``mirrored`` [M, 3], the
+    direction that a mirror would show; ``unshaded`` [M], in [0, 1], how open to light it is; ``reaching`` [15, M], the
+    transfer of light of degree 1 to 3, relative to that of even light.
+    """
+
+    normals: Float32
+    cosine: Float32
+    mirrored: Float32
+    unshaded: Float32
+    reaching: Float32
+
+    def terms(self) -> Terms:
+        """The terms of a light that knows all of it."""
+        diffuse, mirrored = normal_terms(self.normals), self.unshaded * normal_terms(self.mirrored)
+        grazing = _GRAZING * np.clip(1.0 - self.cosine, 0.0, 1.0) ** 5
+        return Terms(np.concatenate([diffuse, self.reaching]), np.concatenate([diffuse, mirrored, grazing * mirrored]))
+
+
+def surface_shown(shading: Float32, alpha: Float32, camera: Camera, cam_from_world: Float64) -> Surface:
+    """The surface in the pixels that show any of it, ``alpha`` [H, W] above ``_DRAWN``.
+
+    ``shading`` [COLUMNS, H, W] is blended over zero, see :func:`paad.fields.shading.shading_of` for the columns.
+    """
+    ys, xs = np.nonzero(alpha > _DRAWN)
+    rays = camera.rays(np.stack([xs + 0.5, ys + 0.5], axis=1))
+    towards = -(rays[:, :, None] * cam_from_world[None, :3, :3]).sum(axis=1).astype(np.float32)
+    shown = shading[:, ys, xs] / alpha[ys, xs]
+    normals = shown[NORMAL].T / np.maximum(np.sqrt((shown[NORMAL] ** 2).sum(axis=0)), 1e-6)[:, None]
+    transfer = shown[TRANSFER]
+    cosine = (normals * towards).sum(axis=1)
+    return Surface(
+        normals,
+        cosine,
+        2.0 * cosine[:, None] * normals - towards,
+        np.clip(transfer[0] / np.float32(OPEN), 0.0, 1.0),
+        transfer[1:] / np.maximum(transfer[0], np.float32(_LEAST_OPEN)),
+    )
+
+
+def fit_light(colour: Float32, alpha: Float32, terms: Terms, photo: Float32) -> Light | None:
     """The light under which ``colour`` looks like ``photo``; None where too little of the object is seen.
 
     Args:
-        colour, photo: RGB [H, W, 3].
-        alpha: the field's coverage [H, W]; what is not solid does not count.
-        normals: [H, W, 3], see :func:`paad.geometry.depth.surface_normals`.
+        colour, photo: RGB [M, 3] of M pixels.
+        alpha: the field's coverage [M]; what is not solid does not count.
+        terms: of these pixels.
 
     Ridge towards no change, weights by Cauchy's function of the residual (iteratively reweighted).
     """
-    solid = np.flatnonzero(alpha.ravel() > _SOLID)
+    solid = np.flatnonzero(alpha > _SOLID)
     if len(solid) < _LEAST_PIXELS:
         return None
     chosen = solid[:: max(1, len(solid) // _MOST_PIXELS)]
-    terms = normal_terms(normals.reshape(-1, 3)[chosen].astype(np.float64)).T
-    drawn, seen = (picture.reshape(-1, 3)[chosen].astype(np.float64) for picture in (colour, photo))
-    usual = np.zeros(2 * TERMS)
+    gain, offset = terms.gain[:, chosen].T, np.float32(_OFFSET) * terms.offset[:, chosen].T
+    drawn, seen = colour[chosen], photo[chosen]
+    count = gain.shape[1]
+    usual = np.zeros(count + offset.shape[1], np.float32)
     usual[0] = 1.0
-    columns = []
+    out = np.empty((len(usual), 3), np.float32)
     for channel in range(3):
-        a = np.concatenate([terms * drawn[:, channel, None], _OFFSET * terms], axis=1)
+        a = np.concatenate([gain * drawn[:, channel, None], offset], axis=1)
         x = usual
         for _ in range(_ROUNDS):
             off = seen[:, channel] - a @ x
-            scale = max(1.5 * float(np.median(np.abs(off))), _LEAST_SCALE)
+            scale = np.float32(max(1.5 * float(np.median(np.abs(off))), _LEAST_SCALE))
             weighted = a / (1.0 + (off / scale) ** 2)[:, None]
-            matrix = weighted.T @ a
+            matrix = (weighted.T @ a).astype(np.float64)
             matrix += _STIFFNESS * np.trace(matrix) / len(matrix) * np.eye(len(matrix))
-            x = usual + np.linalg.solve(matrix, weighted.T @ (seen[:, channel] - drawn[:, channel]))
-        columns.append(x)
-    found = np.stack(columns, axis=1)
-    return Light(found[:TERMS].astype(np.float32), (_OFFSET * found[TERMS:]).astype(np.float32))
+            side = (weighted.T @ (seen[:, channel] - drawn[:, channel])).astype(np.float64)
+            x = usual + np.linalg.solve(matrix, side).astype(np.float32)
+        out[:, channel] = x
+    return Light(out[:count], np.float32(_OFFSET) * out[count:])
 
 
 def light_maps(
-    picture: Picture, photo: Float32, camera: Camera, cam_from_world: Float64
+    picture: Picture,
+    shading: Float32 | None,
+    photo: Float32,
+    camera: Camera,
+    cam_from_world: Float64,
+    lamps: bool = False,
 ) -> tuple[Float32, Float32] | None:
     """What the field's ``picture`` is multiplied by under the light of ``photo``, and what is added: [H, W, 3] each.
 
+    ``shading`` [COLUMNS, H, W] is blended over zero; without it a light knows the normals of the drawn depth alone.
+    With ``lamps`` what faces mirror is added, see :mod:`paad.fields.glints`.
     None where too little of the object is seen.
     """
-    normals = surface_normals(picture.depth, picture.alpha, camera, cam_from_world)
-    light = fit_light(picture.colour, picture.alpha, normals, photo)
-    return None if light is None else light.maps(normals, picture.alpha)
+    there = picture.alpha > _DRAWN
+    colour, alpha = picture.colour[there], picture.alpha[there]
+    surface = None if shading is None else surface_shown(shading, picture.alpha, camera, cam_from_world)
+    if surface is None:
+        terms = plain_terms(surface_normals(picture.depth, picture.alpha, camera, cam_from_world)[there])
+    else:
+        terms = surface.terms()
+    light = fit_light(colour, alpha, terms, photo[there])
+    if light is None:
+        return None
+    factor, summand = light.maps(terms)
+    if lamps and surface is not None:
+        solid = alpha > _SOLID
+        residual = photo[there] - (colour * factor + summand)
+        found = lamps_of(residual[solid], *(a[solid] for a in (surface.cosine, surface.mirrored, surface.unshaded)))
+        summand = summand + found.shown(surface.cosine, surface.mirrored, surface.unshaded)[:, None]
+    gain, offset = np.ones_like(picture.colour), np.zeros_like(picture.colour)
+    gain[there], offset[there] = factor, summand
+    return gain, offset * picture.alpha[..., None]
 
 
-def relit(picture: Picture, photo: Float32, camera: Camera, cam_from_world: Float64, background: Float32) -> Float32:
-    """The field's ``picture`` over ``background`` [3] under the light of ``photo`` [H, W, 3]: RGB [H, W, 3]."""
-    maps = light_maps(picture, photo, camera, cam_from_world)
+def under(maps: tuple[Float32, Float32] | None, picture: Picture, background: Float32) -> Float32:
+    """``picture`` over ``background`` [3] under the light of :func:`light_maps`, if it is known: RGB [H, W, 3]."""
     if maps is None:
         return picture.colour
     ground = (1.0 - picture.alpha)[..., None] * background
     return ((picture.colour - ground) * maps[0] + maps[1] + ground).astype(np.float32)
 
 
-def drawn_beside(field: Field, photo: Float32, cam_from_world: Float64, camera: Camera) -> Picture:
-    """The field at a pose [4, 4]; where its light moves, under the light of ``photo`` [H, W, 3]."""
-    picture = field.draw(cam_from_world, camera)
-    if not field.moving_light:
-        return picture
-    return picture._replace(colour=relit(picture, photo, camera, cam_from_world, field.background))
+def relit(
+    picture: Picture,
+    shading: Float32 | None,
+    photo: Float32,
+    camera: Camera,
+    cam_from_world: Float64,
+    background: Float32,
+    lamps: bool = False,
+) -> Float32:
+    """The field's ``picture`` over ``background`` [3] under the light of ``photo`` [H, W, 3]: RGB [H, W, 3]."""
+    return under(light_maps(picture, shading, photo, camera, cam_from_world, lamps), picture, background)
+
+
+def drawn_beside(
+    field: Field,
+    photo: Float32,
+    cam_from_world: Float64,
+    camera: Camera,
+    gain: Float32 | None = None,
+    lamps: bool = True,
+) -> Picture:
+    """The field at a pose [4, 4], as ``photo`` [H, W, 3] would show it, over the field's background.
+
+    Where light moves under the photo's, with its ``lamps`` in the faces that mirror them; otherwise brighter by
+    ``gain`` [3] if there is one.
+    """
+    nothing = np.zeros((len(field.splats), 0), np.float32)
+    return drawn_beside_with(nothing, field, photo, cam_from_world, camera, gain, lamps)[0]
+
+
+def drawn_beside_with(
+    values: Float32,
+    field: Field,
+    photo: Float32,
+    cam_from_world: Float64,
+    camera: Camera,
+    gain: Float32 | None = None,
+    lamps: bool = True,
+) -> tuple[Picture, Float32]:
+    """:func:`drawn_beside`, and numbers ``values`` [N, C] of the Gaussians blended over 0: [C, H, W]."""
+    if field.shading is None:
+        picture, shown = field.draw_with(values, cam_from_world, camera)
+        if gain is not None:
+            ground = (1.0 - picture.alpha)[..., None] * field.background
+            picture = picture._replace(colour=(picture.colour - ground) * gain + ground)
+        return picture, shown
+    picture, shown = field.draw_with(np.concatenate([values, field.shading], axis=1), cam_from_world, camera)
+    shown, shading = np.split(shown, [values.shape[1]])
+    lit = relit(picture, shading, photo, camera, cam_from_world, field.background, lamps)
+    return picture._replace(colour=lit), shown
 
 
 def explained_by_light(
     picture: Picture, photo: Float32, camera: Camera, cam_from_world: Float64, background: Float32
-) -> float | None:
-    """Share of the object's squared error in ``picture`` that another light explains; None: too little is seen.
+) -> tuple[float, float] | None:
+    """Shares of the object's squared error in ``picture`` that another light and another brightness explain.
 
-    Errors are blurred first, since no light explains noise.
+    Light by normals alone, since gloss and shadows of one light are not to count; brightness is a factor for each
+    channel. Errors are blurred first, since no light explains noise. None where too little of the object is seen.
     """
     solid = picture.alpha > _SOLID
     if solid.sum() < _LEAST_PIXELS:
         return None
-    lit = relit(picture, photo, camera, cam_from_world, background)
-    before, after = (float((cv2.GaussianBlur(photo - p, (0, 0), 1.5)[solid] ** 2).sum()) for p in (picture.colour, lit))
-    return 1.0 - after / max(before, 1e-12)
+    lit = relit(picture, None, photo, camera, cam_from_world, background)
+    drawn, seen = picture.colour[solid], photo[solid]
+    brighter = picture.colour.copy()
+    brighter[solid] *= (drawn * seen).sum(axis=0) / np.maximum((drawn**2).sum(axis=0), np.float32(1e-6))
+    before, by_light, by_brightness = (
+        float((cv2.GaussianBlur(photo - p, (0, 0), 1.5)[solid] ** 2).sum()) for p in (picture.colour, lit, brighter)
+    )
+    return 1.0 - by_light / max(before, 1e-12), 1.0 - by_brightness / max(before, 1e-12)

@@ -11,19 +11,20 @@ import numpy as np
 
 from paad.compare.surroundings import surroundings_of
 from paad.fields.field import Field
-from paad.fields.light import relit
+from paad.fields.light import drawn_beside, light_maps, under
 from paad.geometry.depth import filled_depth
 from paad.geometry.pixels import squared_distance
 from paad.pose.query import QueryImage
 from paad.pose.refine import Alignment, blurred, gauss_newton_step
-from paad.render.splats import Picture
-from paad.types import Float32, Float64
+from paad.types import Float32
 
 _BLUR_PX = 0.5
 _LEAST_SCALE = 0.02
 _ALIKE = 0.5
 """Here the pose is nearly right, and most of what differs is the light."""
 _DONE_PX = 0.01
+_SAME_LIGHT_PX = 0.25
+"""The light at each pixel is found again when the object has moved by more: it takes longer than to draw it."""
 _LIMIT = 0.09
 _LEAST_PIXELS = 12
 
@@ -31,19 +32,6 @@ _LEAST_PIXELS = 12
 def needs_settling(field: Field, query: QueryImage) -> bool:
     """Whether the field as it is drawn looks unlike ``query`` even at the true pose."""
     return field.bounded and (query.photo is not None or field.moving_light)
-
-
-def as_lit(field: Field, query: QueryImage, picture: Picture, pose: Float64, gain: Float32) -> Float32:
-    """What the object adds to each pixel [H, W, 3] of the field's ``picture`` at ``pose``, as ``query`` would show it.
-
-    Under the photo's light where light moves, otherwise brighter by ``gain`` [3].
-    """
-    ground = (1.0 - picture.alpha)[..., None] * field.background
-    if not field.moving_light:
-        out: Float32 = (picture.colour - ground) * gain
-        return out
-    photo = query.image if query.photo is None else query.photo
-    return relit(picture, photo, query.camera, pose, field.background) - ground
 
 
 def settled(field: Field, query: QueryImage, found: Alignment, steps: int) -> Alignment:
@@ -54,11 +42,22 @@ def settled(field: Field, query: QueryImage, found: Alignment, steps: int) -> Al
     photo = query.image if query.photo is None else query.photo
     seen = blurred(photo, _BLUR_PX)
     pose, best, least = found.cam_from_world, found.cam_from_world, np.inf
+    maps: tuple[Float32, Float32] | None = None
+    moved_px = np.inf
     for step in range(steps + 1):
-        picture = field.draw(pose, query.camera)
-        alpha = picture.alpha
-        around = field.background if query.photo is None else surroundings_of(query.photo, alpha)
-        drawn = as_lit(field, query, picture, pose, found.gain) + (1.0 - alpha)[..., None] * around
+        if field.shading is None:
+            picture = drawn_beside(field, photo, pose, query.camera, found.gain)
+            drawn = picture.colour
+        else:
+            if moved_px > _SAME_LIGHT_PX:
+                picture, shading = field.draw_with(field.shading, pose, query.camera)
+                maps, moved_px = light_maps(picture, shading, photo, query.camera, pose), 0.0
+            else:
+                picture = field.draw(pose, query.camera)
+            drawn = under(maps, picture, field.background)
+        if query.photo is not None:
+            around = surroundings_of(query.photo, picture.alpha)
+            drawn = drawn + (1.0 - picture.alpha)[..., None] * (around - field.background)
         depth = filled_depth(picture.depth, picture.alpha)
         near = depth > 0
         if near.sum() < _LEAST_PIXELS:
@@ -74,4 +73,5 @@ def settled(field: Field, query: QueryImage, found: Alignment, steps: int) -> Al
         if stepped is None or stepped[1] < _DONE_PX:
             break
         pose = stepped[0]
+        moved_px += stepped[1]
     return Alignment(best, found.cost, found.gain)

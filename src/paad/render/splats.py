@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from paad.geometry.camera import Camera
 from paad.render import draw
+from paad.render.draw import Drawn
 from paad.types import Float32, Float64
 
 if TYPE_CHECKING:
@@ -61,14 +62,14 @@ class Splats:
         """Those of ``index``."""
         return Splats(**{name: np.ascontiguousarray(array[index]) for name, array in self.named().items()})
 
-    def with_sh(self, sh: Float32) -> Splats:
-        """The same bodies with other colours ``sh`` [N, K, 3]."""
-        return replace(self, sh=np.ascontiguousarray(sh, np.float32))
-
     def draw(self, cam_from_world: Float64, camera: Camera, background: Float32) -> Picture:
         """Draw over a colour [3] or a picture [H, W, 3], at a pose [4, 4] (OpenCV axes)."""
+        drawn = self.drawn(cam_from_world, camera, background)
+        return Picture(drawn.colour, drawn.alpha, drawn.depth)
+
+    def drawn(self, cam_from_world: Float64, camera: Camera, background: Float32) -> Drawn:
+        """As :meth:`draw`, with what other numbers of the Gaussians are blended by, see :mod:`paad.render.draw`."""
         scales = np.exp(self.log_scales)
         opacities = 1.0 / (1.0 + np.exp(-self.logit_opacities))
         bodies = (self.means, self.quats, scales, opacities.astype(np.float32), self.sh)
-        drawn = draw.forward(bodies, np.asarray(cam_from_world, np.float32)[:3], camera, background)
-        return Picture(drawn.colour, drawn.alpha, drawn.depth)
+        return draw.forward(bodies, np.asarray(cam_from_world, np.float32)[:3], camera, background)
