@@ -10,7 +10,6 @@ import pytest
 
 from paad.fields.build import build_field, measure_quality
 from paad.fields.config import FieldConfig
-from paad.fields.fit import MOVING_LIGHT
 from paad.fields.glints import lamps_of
 from paad.fields.light import (
     TERMS,
@@ -23,6 +22,7 @@ from paad.fields.light import (
     relit,
     surface_shown,
 )
+from paad.fields.moving_light import NEIGHBOURS, OWN
 from paad.fields.shading import COLUMNS, NORMAL, OPEN, TRANSFER, shading_of
 from paad.geometry.camera import Camera
 from paad.geometry.depth import surface_normals
@@ -150,8 +150,8 @@ def test_a_fit_finds_out_whether_the_light_moves(moving: bool) -> None:
     field, log = build_field(seen[2:], config)
     assert field.moving_light is log.moving_light is moving
     assert log.explained_by_light is not None
-    assert log.explained_by_brightness is not None
-    assert (log.explained_by_light + log.explained_by_brightness > MOVING_LIGHT) is moving
+    assert log.explained_by_neighbours is not None
+    assert (log.explained_by_light > OWN and log.explained_by_neighbours < NEIGHBOURS) is moving
     assert field.splats.sh.shape[1] == (4 if moving else 9)  # degree 1; 2, of so few views
     if moving:
         quality, fixed = measure_quality(field, seen[:2]), measure_quality(replace(field, shading=None), seen[:2])

@@ -42,7 +42,7 @@ class FieldConfig:
 class FitLog:
     """What happened during a fit: seconds, steps done, number of Gaussians, and now and then the loss, and the PSNR
     of the views that were watched; whether the light moves, and the shares of the error that each view's own light and
-    its brightness alone explained."""
+    its neighbour's explained."""
 
     seconds: float = 0.0
     steps: int = 0
@@ -51,7 +51,7 @@ class FitLog:
     watched: list[float] = field(default_factory=list)
     moving_light: bool = False
     explained_by_light: float | None = None
-    explained_by_brightness: float | None = None
+    explained_by_neighbours: float | None = None
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ from torch import Tensor
 from paad.errors import DataError
 from paad.fields.config import FieldConfig, FitLog
 from paad.fields.density import chosen_to_split, idle, split_longest
-from paad.fields.light import explained_by_light, light_maps
+from paad.fields.light import light_maps
 from paad.fields.loss import colour_loss
+from paad.fields.moving_light import Explained, View, explained_by_lights
 from paad.fields.optimize import GaussianAdam
 from paad.fields.shading import shading_of
 from paad.fields.targets import Target
@@ -36,17 +37,8 @@ RATES = {
 
 
 _WATCH_EVERY = 250
-_LIGHT_VIEWS = 24
 _MEASURE_AGAIN = 0.2
 """Share of the schedule after which the Gaussians' shading is measured anew; those that are split hand theirs on."""
-MOVING_LIGHT = 0.57
-"""Share of the error that each photo's own light explains, and once more by its brightness alone, from which on the
-light is taken to move.
-
-A light's polynomials also explain gloss, which differs from view to view under one light too; brightness does not. In
-training views of thirteen objects under one light the sum was 0.05 to 0.51, of ten under a moving one 0.63 to 1.45. The
-first share alone, 0.06 to 0.42 and 0.40 to 0.87, took two of the ten for objects under one light.
-"""
 
 
 def initial_gaussians(xyz: Float64, rgb: Float32, spacing: float | Float64, config: FieldConfig) -> Gaussians:
@@ -119,17 +111,14 @@ def under_light_of(
     return (out.colour - ground) * gain + offset + ground
 
 
-def _explained_by_light(gaussians: Gaussians, targets: Sequence[Target], background: Tensor) -> tuple[float, float]:
-    """The median shares of the object's error that each target's own light and its brightness alone explain."""
-    shares = []
-    for target in targets[:: max(1, len(targets) // _LIGHT_VIEWS)]:
+def _explained_by_lights(gaussians: Gaussians, targets: Sequence[Target], background: Tensor) -> Explained:
+    def view(number: int) -> View:
+        target = targets[number]
         with torch.no_grad():
             out = render(gaussians, target.cam_from_world, target.camera, background)
-        photo, ground = target.colour.cpu().numpy(), background.cpu().numpy()
-        shares.append(explained_by_light(_as_picture(out), photo, target.camera, _pose_of(target), ground))
-    known = [s for s in shares if s is not None]
-    light, brightness = np.median(known, axis=0) if known else (0.0, 0.0)
-    return float(light), float(brightness)
+        return View(_as_picture(out), target.colour.cpu().numpy(), target.camera, _pose_of(target))
+
+    return explained_by_lights(np.stack([_pose_of(t) for t in targets]), view, background.cpu().numpy())
 
 
 def optimize(
@@ -190,9 +179,9 @@ def optimize(
             if moving is None and done >= config.coarse_until:
                 moving = False
                 if box is not None:
-                    shares = _explained_by_light(adam.gaussians.detached(), coarse, ground)
-                    log.explained_by_light, log.explained_by_brightness = shares
-                    moving = sum(shares) > MOVING_LIGHT
+                    explained = _explained_by_lights(adam.gaussians.detached(), coarse, ground)
+                    log.explained_by_light, log.explained_by_neighbours = explained
+                    moving = explained.moves
             if moving and not log.moving_light:
                 log.moving_light = True
                 adam = GaussianAdam(_without_gloss(adam.gaussians.detached()), adam.rates)

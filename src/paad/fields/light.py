@@ -15,7 +15,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 from paad.fields.field import Field
@@ -24,7 +23,7 @@ from paad.fields.shading import NORMAL, OPEN, TRANSFER
 from paad.geometry.camera import Camera
 from paad.geometry.depth import surface_normals
 from paad.render.splats import Picture
-from paad.types import Float32, Float64
+from paad.types import Bool, Float32, Float64
 
 TERMS = 9
 _OFFSET = 0.3
@@ -33,7 +32,9 @@ _STIFFNESS = 0.003
 _GRAZING = 3.0
 """Unit of the gloss that grows towards grazing views: of most places it is small."""
 _LEAST_OPEN = 0.06
-_SOLID, _DRAWN = 0.95, 1 / 255
+SOLID = 0.95
+"""Coverage from which on a pixel shows the object alone."""
+_DRAWN = 1 / 255
 _MOST_PIXELS, _LEAST_PIXELS = 3000, 100
 _ROUNDS = 3
 _LEAST_SCALE = 0.004
@@ -132,7 +133,7 @@ def fit_light(colour: Float32, alpha: Float32, terms: Terms, photo: Float32) -> 
 
     Ridge towards no change, weights by Cauchy's function of the residual (iteratively reweighted).
     """
-    solid = np.flatnonzero(alpha > _SOLID)
+    solid = np.flatnonzero(alpha > SOLID)
     if len(solid) < _LEAST_PIXELS:
         return None
     chosen = solid[:: max(1, len(solid) // _MOST_PIXELS)]
@@ -157,6 +158,12 @@ def fit_light(colour: Float32, alpha: Float32, terms: Terms, photo: Float32) -> 
     return Light(out[:count], np.float32(_OFFSET) * out[count:])
 
 
+def shown(picture: Picture) -> Bool:
+    """Which pixels [H, W] show any of the object."""
+    there: Bool = picture.alpha > _DRAWN
+    return there
+
+
 def light_maps(
     picture: Picture,
     shading: Float32 | None,
@@ -171,7 +178,7 @@ def light_maps(
     With ``lamps`` what faces mirror is added, see :mod:`paad.fields.glints`.
     None where too little of the object is seen.
     """
-    there = picture.alpha > _DRAWN
+    there = shown(picture)
     colour, alpha = picture.colour[there], picture.alpha[there]
     surface = None if shading is None else surface_shown(shading, picture.alpha, camera, cam_from_world)
     if surface is None:
@@ -183,7 +190,7 @@ def light_maps(
         return None
     factor, summand = light.maps(terms)
     if lamps and surface is not None:
-        solid = alpha > _SOLID
+        solid = alpha > SOLID
         residual = photo[there] - (colour * factor + summand)
         found = lamps_of(residual[solid], *(a[solid] for a in (surface.cosine, surface.mirrored, surface.unshaded)))
         summand = summand + found.shown(surface.cosine, surface.mirrored, surface.unshaded)[:, None]
@@ -250,24 +257,3 @@ def drawn_beside_with(
     shown, shading = np.split(shown, [values.shape[1]])
     lit = relit(picture, shading, photo, camera, cam_from_world, field.background, lamps)
     return picture._replace(colour=lit), shown
-
-
-def explained_by_light(
-    picture: Picture, photo: Float32, camera: Camera, cam_from_world: Float64, background: Float32
-) -> tuple[float, float] | None:
-    """Shares of the object's squared error in ``picture`` that another light and another brightness explain.
-
-    Light by normals alone, since gloss and shadows of one light are not to count; brightness is a factor for each
-    channel. Errors are blurred first, since no light explains noise. None where too little of the object is seen.
-    """
-    solid = picture.alpha > _SOLID
-    if solid.sum() < _LEAST_PIXELS:
-        return None
-    lit = relit(picture, None, photo, camera, cam_from_world, background)
-    drawn, seen = picture.colour[solid], photo[solid]
-    brighter = picture.colour.copy()
-    brighter[solid] *= (drawn * seen).sum(axis=0) / np.maximum((drawn**2).sum(axis=0), np.float32(1e-6))
-    before, by_light, by_brightness = (
-        float((cv2.GaussianBlur(photo - p, (0, 0), 1.5)[solid] ** 2).sum()) for p in (picture.colour, lit, brighter)
-    )
-    return 1.0 - by_light / max(before, 1e-12), 1.0 - by_brightness / max(before, 1e-12)
