@@ -16,6 +16,8 @@ from paad.detectors.paad_fit import looks_the_same
 from paad.errors import DataError, ModelFileError, UsageError
 from paad.fields.build import LEAST_TO_SPLIT
 from paad.geometry.se3 import rotation_error_deg
+from paad.pose.query import QueryImage
+from paad.pose.refine import Alignment
 from paad.render.gaussians import concatenate
 from paad.render.splats import Splats
 from toy import CAMERA, SIZE, photograph, pose_from, posed_views, toy_gaussians
@@ -211,3 +213,18 @@ def test_few_views_are_calibrated_on_views_left_out_in_turn() -> None:
     own = float(np.sqrt(((seen.compared.query.image - seen.compared.reference) ** 2).mean()))
     assert expectation.error > 2.0 * own  # a view that the fit has seen says nothing of one that it has not
     assert few.predict(views[0].image, 0.1).status == "ok"
+
+
+@pytest.mark.parametrize(("away", "believed"), [(1.0, True), (2.2, True), (3.0, False), (0.35, False)])
+def test_an_object_that_was_guessed_is_believed_at_usual_distances_only(
+    detector: object, good: np.ndarray, away: float, believed: bool
+) -> None:
+    field = detector.field
+    pose = pose_from(np.array([0.6, 0.0, 0.8]), distance=away * field.distance)
+    photo = field.draw(pose, field.camera).colour
+    at = Alignment(pose, 0.0, np.ones(3, np.float32))
+    guessed = QueryImage(photo, np.ones(photo.shape[:2], np.float32), field.camera, field.background, photo)
+    told = QueryImage(photo, np.ones(photo.shape[:2], np.float32), field.camera, field.background)
+    assert (detector._compared(guessed, at).explained > 0.9) is believed
+    assert detector._guessed(detector._compared(guessed, at).compared)
+    assert not detector._guessed(detector._compared(told, at).compared)

@@ -30,6 +30,7 @@ from paad.errors import PoseError, UsageError
 from paad.fields.config import FieldConfig
 from paad.fields.field import Field
 from paad.geometry.camera import Camera
+from paad.geometry.se3 import camera_centre
 from paad.pose.estimate import THOROUGH, PoseConfig, search
 from paad.pose.query import QueryImage, cameras_of_photo, cut_by_colour, prepare_query
 from paad.pose.refine import Alignment
@@ -49,6 +50,12 @@ _DOUBTFUL, _DOUBTFUL_OF_OUTLINED = 0.8, 0.6
 photo as it is, nothing cut out. Beside a photo whose outline is known a good field is at a wrong pose below 0.4: of the
 photos of five random assemblies 31 had shares of 0.54 to 0.8 and poses within 0.33 degrees, 5 had shares of 0.07 to
 0.34 and poses 0.6 to 178 degrees off."""
+
+
+_NEAREST, _FARTHEST = 0.5, 2.5
+"""Distances, in those of the training views, at which an object is believed to be that had to be told from its
+surroundings, or was not: a speck far away looks like anything. Photos of four random assemblies shown to each other's
+models got verdicts as specks of a tenth of the usual area and less."""
 
 
 @dataclass(frozen=True)
@@ -233,7 +240,7 @@ class Paad(Detector):
         return max(self.learned.expectation.trusted, self._least_of_its_kind(found))
 
     def _least_of_its_kind(self, found: Found) -> float:
-        if found.compared.query.photo is not None:
+        if self._guessed(found.compared):
             return _LEAST_CUT_OUT
         if self.learned.expectation.rough:
             return _LEAST_OF_ROUGH
@@ -243,7 +250,18 @@ class Paad(Detector):
         began = time.perf_counter()
         field, expectation = self.field, self.learned.expectation
         compared = compare(field, expectation.remembered, query, alignment, longest_side(field, self.config))
-        return Found(compared, alignment.gain, expectation.explained(compared), time.perf_counter() - began)
+        explained = expectation.explained(compared)
+        if self._guessed(compared) and not self._at_usual_distance(compared):
+            explained = 0.0
+        return Found(compared, alignment.gain, explained, time.perf_counter() - began)
+
+    def _guessed(self, compared: Comparison) -> bool:
+        """Whether nothing but guesses says where the object ends in the photo."""
+        return self.field.bounded and (compared.query.photo is not None or compared.query.mask is None)
+
+    def _at_usual_distance(self, compared: Comparison) -> bool:
+        eye = camera_centre(compared.cam_from_world) - self.field.centre
+        return _NEAREST < float(np.linalg.norm(eye)) / self.field.distance < _FARTHEST
 
     def _query(self, rgb: Float32, alpha: Float32 | None, camera: Camera) -> QueryImage:
         """The photo no larger than the training views, its object told from its surroundings."""
