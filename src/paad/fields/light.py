@@ -214,10 +214,9 @@ def relit(
     camera: Camera,
     cam_from_world: Float64,
     background: Float32,
-    lamps: bool = False,
 ) -> Float32:
-    """The field's ``picture`` over ``background`` [3] under the light of ``photo`` [H, W, 3]: RGB [H, W, 3]."""
-    return under(light_maps(picture, shading, photo, camera, cam_from_world, lamps), picture, background)
+    """``picture`` over ``background`` [3] under the light of ``photo`` [H, W, 3], with its lamps: RGB [H, W, 3]."""
+    return under(light_maps(picture, shading, photo, camera, cam_from_world, lamps=True), picture, background)
 
 
 def drawn_beside(
@@ -226,15 +225,14 @@ def drawn_beside(
     cam_from_world: Float64,
     camera: Camera,
     gain: Float32 | None = None,
-    lamps: bool = True,
 ) -> Picture:
     """The field at a pose [4, 4], as ``photo`` [H, W, 3] would show it, over the field's background.
 
-    Where light moves under the photo's, with its ``lamps`` in the faces that mirror them; otherwise brighter by
+    Where light moves under the photo's, with its lamps in the faces that mirror them; otherwise brighter by
     ``gain`` [3] if there is one.
     """
     nothing = np.zeros((len(field.splats), 0), np.float32)
-    return drawn_beside_with(nothing, field, photo, cam_from_world, camera, gain, lamps)[0]
+    return drawn_beside_with(nothing, field, photo, cam_from_world, camera, gain)[0]
 
 
 def drawn_beside_with(
@@ -244,7 +242,6 @@ def drawn_beside_with(
     cam_from_world: Float64,
     camera: Camera,
     gain: Float32 | None = None,
-    lamps: bool = True,
 ) -> tuple[Picture, Float32]:
     """:func:`drawn_beside`, and numbers ``values`` [N, C] of the Gaussians blended over 0: [C, H, W]."""
     if field.shading is None:
@@ -255,5 +252,5 @@ def drawn_beside_with(
         return picture, shown
     picture, shown = field.draw_with(np.concatenate([values, field.shading], axis=1), cam_from_world, camera)
     shown, shading = np.split(shown, [values.shape[1]])
-    lit = relit(picture, shading, photo, camera, cam_from_world, field.background, lamps)
+    lit = relit(picture, shading, photo, camera, cam_from_world, field.background)
     return picture._replace(colour=lit), shown
