@@ -76,7 +76,9 @@ def _ceiling(folder: Path, samples: int, net: FeatureNetwork | None) -> str:
         )
         lines.append(
             f"blur {scale} px: image AUROC {100.0 * auroc(scores, labels):.1f} ({by_kind}), "
-            f"pixel AUROC {100.0 * figures.auroc:.2f}, AP {100.0 * figures.ap:.1f}"
+            f"pixel AUROC {100.0 * figures.auroc:.2f}, AP {100.0 * figures.ap:.1f}, "
+            f"AUPRO at 0.3 / 0.05 {100.0 * figures.aupro_30:.1f} / {100.0 * figures.aupro_5:.1f}, "
+            f"AUPIMO {100.0 * figures.aupimo:.1f}"
         )
     if featured:
         pixels = PixelEvaluator()
