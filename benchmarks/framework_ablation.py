@@ -44,7 +44,8 @@ Score = Callable[[np.ndarray, np.ndarray], tuple[float, np.ndarray]]
 
 def coarse_poses(detector: Any, views: list[Any]) -> dict[str, Callable[[QueryImage], Pose]]:
     """The coarse poses by name."""
-    field, templates = detector.field, render_templates(detector.field)
+    field = detector.field
+    templates = render_templates(field, [v.cam_from_world for v in views])
     config = paad.create("splatpose", device="cpu", retrieval="sift").config
     sift = build_gallery(config, detector.net, views, field.background, field.cut_out, "cpu")
 
@@ -52,7 +53,7 @@ def coarse_poses(detector: Any, views: list[Any]) -> dict[str, Callable[[QueryIm
         if query.mask is None:
             raise PoseError("the photo shows no silhouette")
         described = describe(query.image, query.mask, query.camera)
-        return pose_of_hypothesis(match(described.rings, templates.rings, 1)[0], described, templates, field.centre)
+        return pose_of_hypothesis(match(described.rings, templates.spectra, 1)[0], described, templates, field.centre)
 
     return {
         "features": lambda query: detector.gallery.nearest(query.image)[0],

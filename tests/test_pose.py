@@ -26,6 +26,7 @@ from paad.render.splats import Splats
 from toy import CAMERA, SIZE, photograph, pose_from, posed_views, toy_gaussians
 
 DIRECTION = np.array([0.48, -0.6, 0.64])
+_TRAINED = [pose_from(d, roll_deg=20.0) for d in sphere_directions(25.0)]
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def field() -> Field:
 
 @pytest.fixture(scope="module")
 def guide(field: Field) -> Guide:
-    return Guide(render_templates(field, spacing_deg=12.0), None)
+    return Guide(render_templates(field, _TRAINED, spacing_deg=12.0), None)
 
 
 def _query(pose: np.ndarray, field: Field, camera: Camera = CAMERA) -> QueryImage:
@@ -315,5 +316,5 @@ def test_templates_keep_to_where_views_were(field: Field) -> None:
     from dataclasses import replace
 
     above = replace(field, directions=np.array([[0.0, 0.0, 1.0]], np.float32))
-    few = render_templates(above, spacing_deg=12.0)
+    few = render_templates(above, _TRAINED, spacing_deg=12.0)
     assert 0 < len(few.poses) < 0.1 * len(sphere_directions(12.0))

@@ -17,10 +17,9 @@ from paad.data.files import whole_file
 from paad.errors import ModelFileError, PaadError
 
 FORMAT = "paad-model"
-FORMAT_VERSION = 7
-"""Of what is written, and the only one that is read."""
-"""2: Gaussians in fewer bytes; 3: the comparator; 4: another one. An older file of the ``paad`` method has to be fitted
-again."""
+FORMAT_VERSION = 8
+"""Of what is written, and the only one that is read: an older file has to be fitted again. 6: thresholds that know the
+training views around; 7: light that moves; 8: how training views are rolled."""
 
 
 def write_model(path: str | Path, tensors: Mapping[str, NDArray[Any]], manifest: Mapping[str, Any]) -> Path:

@@ -31,7 +31,7 @@ from paad.fields.config import FieldConfig
 from paad.fields.field import Field
 from paad.geometry.camera import Camera
 from paad.geometry.se3 import camera_centre
-from paad.pose.estimate import THOROUGH, PoseConfig, search
+from paad.pose.estimate import THOROUGH, UPRIGHT, PoseConfig, search
 from paad.pose.query import QueryImage, cameras_of_photo, cut_by_colour, prepare_query
 from paad.pose.refine import Alignment
 from paad.types import Bool, Float32, PosedView, Prediction, Progress, Region, SpecimenVerdict
@@ -198,6 +198,7 @@ class Paad(Detector):
         templates = self.learned.guide.templates
         coloured = [] if templates is None else [cut_by_colour(q, templates.colours) for q in queries]
         by_colour = [q for q in coloured if q is not None]
+        guessed = [q for q in queries if q.photo is not None]
         # a window cut out of a picture may hold little but the object, and telling it from surroundings then fails
         uncut = [QueryImage(q.photo, None, q.camera, q.background) for q in queries if q.photo is not None]
         best: Found | None = None
@@ -205,6 +206,7 @@ class Paad(Detector):
         for some, config in (
             (queries, PoseConfig()),
             (by_colour, PoseConfig()),
+            (by_colour or guessed, UPRIGHT),
             (by_colour, THOROUGH),
             (queries, THOROUGH),
             (uncut, PoseConfig()),

@@ -74,7 +74,8 @@ def base_of(
 
     field, log = build_field(views, config, points, device, progress, watched)
     field = as_stored(field)
-    templates = render_templates(field, template_spacing_deg) if field.bounded else None
+    poses = [v.cam_from_world for v in views]
+    templates = render_templates(field, poses, template_spacing_deg) if field.bounded else None
     shown = views if not field.bounded else views[:: max(1, len(views) // _LANDMARK_VIEWS)]
     guide = Guide(templates, find_landmarks(field, shown))
     box = (field.low, field.high) if field.bounded else None

@@ -30,7 +30,8 @@ class PolarView:
     """A described view.
 
     Attributes:
-        rings: float32 [RINGS, ANGLES, 4], premultiplied RGB and mask.
+        rings: float32 [RINGS, ANGLES, 4], premultiplied RGB (the photo's where :func:`describe` looks beyond the mask)
+            and mask.
         ray: unit viewing direction [3] through the silhouette's centroid, camera coordinates.
         size: square root of the silhouette's area over the focal length (tangent of an angle, about).
     """
@@ -49,12 +50,18 @@ def rotation_between(a: NDArray[np.floating], b: NDArray[np.floating]) -> Float6
 
 
 def describe(
-    image: Float32, mask: Float32, camera: Camera, shift: tuple[float, float] = (0.0, 0.0), larger: float = 1.0
+    image: Float32,
+    mask: Float32,
+    camera: Camera,
+    shift: tuple[float, float] = (0.0, 0.0),
+    larger: float = 1.0,
+    beyond: bool = False,
 ) -> PolarView:
     """Describe a view: RGB [H, W, 3] and mask [H, W] in [0, 1], float32, seen by ``camera``.
 
     ``shift``, ``larger``: as if the whole silhouette, of which a part is missing, had its centroid aside by so much, in
-    units of the mask's size, and were so much larger than the mask.
+    units of the mask's size, and were so much larger than the mask. ``beyond``: colours are those of the whole photo,
+    also beyond the mask, and not premultiplied.
 
     Raises:
         PoseError: the mask is empty.
@@ -70,7 +77,7 @@ def describe(
     focal = float(np.sqrt(camera.fx * camera.fy))
     # the area as seen by a camera that looks along the ray: off-axis, a picture stretches by 1 / cos³
     size = larger * float(np.sqrt(area * ray[2] ** 3)) / focal
-    layers = np.dstack([image * weight[..., None], weight])
+    layers = np.dstack([image if beyond else image * weight[..., None], weight])
     # one ring is this many pixels wide; shrink so that sampling does not alias
     shrink = min(1.0, 1.5 / max(1e-6, size * focal * _REACH / RINGS))
     if shrink < 0.7:
@@ -85,7 +92,8 @@ def describe(
     z = np.maximum(plane[..., 2], 1e-6)
     u = (camera.fx * plane[..., 0] / z + camera.cx - 0.5).astype(np.float32)
     v = (camera.fy * plane[..., 1] / z + camera.cy - 0.5).astype(np.float32)
-    rings = cv2.remap(layers, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+    border = cv2.BORDER_REPLICATE if beyond else cv2.BORDER_CONSTANT
+    rings = cv2.remap(layers, u, v, cv2.INTER_LINEAR, borderMode=border, borderValue=0)
     return PolarView(rings.astype(np.float32), ray, size)
 
 
@@ -98,7 +106,7 @@ class Hypothesis:
     distance: float
 
 
-_RING_WEIGHTS = (_RADII / _RADII.sum()).astype(np.float32)[:, None, None]
+RING_WEIGHTS = (_RADII / _RADII.sum()).astype(np.float32)[:, None, None]
 
 
 @dataclass(frozen=True)
@@ -122,7 +130,7 @@ def spectra_of(rings: NDArray[np.uint8]) -> Spectra:
     # einsum's own loops: a BLAS adds in an order that depends on its threads, and so would the pose's last digits
     squares = np.einsum("nrac,nrac->nra", t, t)
     spectra, of_squares = (np.fft.rfft(values, axis=2).conj().astype(np.complex64) for values in (t, squares))
-    return Spectra(spectra, of_squares, (np.einsum("nra->nr", squares) * _RING_WEIGHTS[:, 0, 0]).sum(axis=1))
+    return Spectra(spectra, of_squares, (np.einsum("nra->nr", squares) * RING_WEIGHTS[:, 0, 0]).sum(axis=1))
 
 
 def match(query: Float32, templates: Spectra, count: int, missing: float = 1.0) -> list[Hypothesis]:
@@ -134,11 +142,11 @@ def match(query: Float32, templates: Spectra, count: int, missing: float = 1.0) 
         count: how many to return.
         missing: how much it counts where a template shows the object and the query does not.
     """
-    fq = np.fft.rfft(query * _RING_WEIGHTS, axis=1).astype(np.complex64)
+    fq = np.fft.rfft(query * RING_WEIGHTS, axis=1).astype(np.complex64)
     correlation = np.fft.irfft(np.einsum("rkc,nrkc->nk", fq, templates.conjugate), n=ANGLES, axis=1)
-    distance = float((query * query * _RING_WEIGHTS).sum()) + missing * templates.squares[:, None] - 2.0 * correlation
+    distance = float((query * query * RING_WEIGHTS).sum()) + missing * templates.squares[:, None] - 2.0 * correlation
     if missing != 1.0:
-        shown = np.fft.rfft(query[..., 3] * _RING_WEIGHTS[..., 0], axis=1).astype(np.complex64)
+        shown = np.fft.rfft(query[..., 3] * RING_WEIGHTS[..., 0], axis=1).astype(np.complex64)
         under = np.einsum("rk,nrk->nk", shown, templates.conjugate_squares)
         distance += (1.0 - missing) * np.fft.irfft(under, n=ANGLES, axis=1)
     distance = distance / ANGLES
@@ -147,6 +155,8 @@ def match(query: Float32, templates: Spectra, count: int, missing: float = 1.0) 
     out: list[Hypothesis] = []
     used: dict[int, int] = {}
     for flat in np.argsort(ranked, axis=None):
+        if len(out) == count:
+            break
         n, shift = divmod(int(flat), ANGLES)
         if used.get(n, 0) < 2 and np.isfinite(ranked[n, shift]):
             used[n] = used.get(n, 0) + 1
@@ -155,6 +165,4 @@ def match(query: Float32, templates: Spectra, count: int, missing: float = 1.0) 
             bend = left - 2 * mid + right
             offset = 0.5 * (left - right) / bend if bend > 1e-12 else 0.0
             out.append(Hypothesis(n, float(2 * np.pi * (shift + offset) / ANGLES), float(mid)))
-        if len(out) == count:
-            break
     return out

@@ -15,10 +15,12 @@ from paad.geometry.camera import Camera
 from paad.pose.descriptors import Hypothesis, PolarView, describe, match
 from paad.pose.landmarks import Landmarks, poses_from_landmarks
 from paad.pose.query import QueryImage
+from paad.pose.recut import realigned
 from paad.pose.refine import Alignment, align
 from paad.pose.settle import needs_settling, settled
 from paad.pose.slide import slid
 from paad.pose.templates import Templates, pose_of_hypothesis
+from paad.pose.upright import upright_poses
 from paad.types import Float32, Float64
 
 _COARSE_GAUSSIANS = 8000
@@ -54,6 +56,7 @@ class PoseConfig:
 
     hypotheses: int = 10  # starts from the templates
     incomplete: int = 0  # more of them, as if a part of the silhouette were missing
+    upright: int = 0  # as many that are rolled as training views, around a guessed outline, see paad.pose.upright
     slid: int = 0  # of them that are also slid over the picture, see paad.pose.slide; none by default
     stages: tuple[Stage, ...] = (
         Stage(56, 3, 1.0, 3, apart_deg=10.0),
@@ -62,10 +65,24 @@ class PoseConfig:
         Stage(420, 4, 0.5, 1, 0.05, 0.02),
     )
     landmarks: bool = False  # whether to start from landmarks too where the photo's outline is known
+    recuts: int = 0  # times that an object on a table is cut out again at its pose, see paad.pose.recut
     settling_steps: int = 15  # of the last alignment, where the field does not look like the photo as it is
     gain_stiffness: float = 0.05  # how reluctantly brightness is corrected
 
 
+UPRIGHT = PoseConfig(
+    hypotheses=0,
+    upright=40,
+    slid=16,
+    recuts=2,
+    stages=(
+        Stage(56, 3, 1.0, 6, apart_deg=6.0),
+        Stage(120, 3, 1.5, 3),
+        Stage(420, 10, 1.0, 1, 0.05),
+        Stage(420, 4, 0.5, 1, 0.05, 0.02),
+    ),
+)
+"""For a photo on a table whose object's guessed outline misleads, and which is rolled as training views are."""
 THOROUGH = PoseConfig(
     hypotheses=10,
     incomplete=40,
@@ -121,6 +138,8 @@ def search(field: Field, guide: Guide, query: QueryImage, config: PoseConfig) ->
         starts = [a.cam_from_world for a in found]
     if needs_settling(field, query):
         level = query.scaled(min(1.0, config.stages[-1].object_px / size))
+        for _ in range(config.recuts):
+            found[0] = realigned(field, level, found[0], config.gain_stiffness)
         found[0] = settled(field, level, found[0], config.settling_steps)
     return found
 
@@ -136,8 +155,10 @@ def starting_poses(field: Field, guide: Guide, query: QueryImage, config: PoseCo
         described = describe(query.image, query.mask, query.camera)
         guesses = match(described.rings, guide.templates.spectra, config.hypotheses)
         out += [pose_of_hypothesis(g, described, guide.templates, field.centre) for g in guesses]
+        out += upright_poses(guide.templates, query, field.centre, config.upright) if config.upright else []
         out += _of_a_part(field, guide.templates, query.image, query.mask, query.camera, config.incomplete)
-    if guide.landmarks is not None and (config.landmarks or not out or query.photo is not None):
+    doubtful = query.photo is not None and not config.upright
+    if guide.landmarks is not None and (config.landmarks or not out or doubtful):
         out = poses_from_landmarks(guide.landmarks, query) + out
     if not out:
         raise PoseError("nothing in the photo looks like the object that was learned")

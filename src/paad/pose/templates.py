@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from paad.errors import DataError
 from paad.fields.field import Field
 from paad.geometry.camera import Camera
-from paad.geometry.se3 import look_at
+from paad.geometry.se3 import camera_centre, look_at
 from paad.pose.descriptors import Hypothesis, PolarView, Spectra, describe, rotation_between, spectra_of
 from paad.types import Float64
 
@@ -29,12 +30,14 @@ class Templates:
         poses: float64 [N, 4, 4], cam_from_world.
         rays: float64 [N, 3], direction of the silhouette's centroid in each camera.
         sizes: float64 [N], as :attr:`PolarView.size`.
+        rolls: float64 [N], radians by which the nearest training view is turned about the line of sight against each.
     """
 
     rings: NDArray[np.uint8]
     poses: Float64
     rays: Float64
     sizes: Float64
+    rolls: Float64
 
     @cached_property
     def colours(self) -> NDArray[np.uint8]:
@@ -58,10 +61,13 @@ def sphere_directions(spacing_deg: float) -> Float64:
     return np.stack([r * np.cos(azimuth), r * np.sin(azimuth), z], axis=-1)
 
 
-def render_templates(field: Field, spacing_deg: float = 6.0, margin_deg: float = 25.0) -> Templates:
+def render_templates(
+    field: Field, trained: Sequence[Float64], spacing_deg: float = 6.0, margin_deg: float = 25.0
+) -> Templates:
     """Describe the field from directions that lie within ``margin_deg`` of a training view.
 
-    From elsewhere nobody has seen the object, and what the field shows there means nothing.
+    From elsewhere nobody has seen the object, and what the field shows there means nothing. ``trained``: poses [4, 4]
+    of the training views, for how they are rolled.
 
     Raises:
         DataError: the field is empty.
@@ -90,7 +96,22 @@ def render_templates(field: Field, spacing_deg: float = 6.0, margin_deg: float =
         np.stack(poses),
         np.stack([v.ray for v in views]),
         np.array([v.size for v in views]),
+        _rolls(np.stack(poses), np.stack(list(trained)), field.centre),
     )
+
+
+def _rolls(poses: Float64, trained: Float64, centre: Float64) -> Float64:
+    """By how much the nearest of the views ``trained`` [V, 4, 4] is rolled against each of ``poses`` [N, 4, 4]."""
+
+    def towards(cameras: Float64) -> Float64:
+        eyes = np.stack([camera_centre(camera) for camera in cameras]) - centre
+        out: Float64 = eyes / np.linalg.norm(eyes, axis=1, keepdims=True)
+        return out
+
+    nearest = trained[(towards(poses) @ towards(trained).T).argmax(axis=1)]
+    turns = np.einsum("nij,nkj->nik", nearest[:, :3, :3], poses[:, :3, :3])
+    out: Float64 = np.arctan2(turns[:, 1, 0] - turns[:, 0, 1], turns[:, 0, 0] + turns[:, 1, 1])
+    return out
 
 
 def pose_of_hypothesis(hypothesis: Hypothesis, query: PolarView, templates: Templates, centre: Float64) -> Float64:
