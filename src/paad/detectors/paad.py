@@ -206,7 +206,8 @@ class Paad(Detector):
         for some, config in (
             (queries, PoseConfig()),
             (by_colour, PoseConfig()),
-            (by_colour or guessed, UPRIGHT),
+            (by_colour, UPRIGHT),
+            (guessed, UPRIGHT),
             (by_colour, THOROUGH),
             (queries, THOROUGH),
             (uncut, PoseConfig()),
