@@ -64,7 +64,7 @@ class PoseConfig:
         Stage(420, 10, 1.0, 1, 0.05),
         Stage(420, 4, 0.5, 1, 0.05, 0.02),
     )
-    landmarks: bool = False  # whether to start from landmarks too where the photo's outline is known
+    landmarks: bool = False  # whether to start from landmarks, too, where there is an outline
     recuts: int = 0  # times that an object on a table is cut out again at its pose, see paad.pose.recut
     settling_steps: int = 15  # of the last alignment, where the field does not look like the photo as it is
     gain_stiffness: float = 0.05  # how reluctantly brightness is corrected
@@ -157,8 +157,7 @@ def starting_poses(field: Field, guide: Guide, query: QueryImage, config: PoseCo
         out += [pose_of_hypothesis(g, described, guide.templates, field.centre) for g in guesses]
         out += upright_poses(guide.templates, query, field.centre, config.upright) if config.upright else []
         out += _of_a_part(field, guide.templates, query.image, query.mask, query.camera, config.incomplete)
-    doubtful = query.photo is not None and not config.upright
-    if guide.landmarks is not None and (config.landmarks or not out or doubtful):
+    if guide.landmarks is not None and (config.landmarks or not out):
         out = poses_from_landmarks(guide.landmarks, query) + out
     if not out:
         raise PoseError("nothing in the photo looks like the object that was learned")
