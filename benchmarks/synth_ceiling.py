@@ -37,7 +37,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--objects", nargs="+")
-    parser.add_argument("--samples", type=int, default=400)
+    parser.add_argument("--samples", type=int, default=400, help="light paths a pixel, a square (default: 400)")
     parser.add_argument("--features", action="store_true")
     args = parser.parse_args()
     net = paad.create("splatpose", device="cpu").net if args.features else None
