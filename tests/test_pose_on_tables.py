@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 
-from paad.errors import PoseError
+from paad.detectors import paad_fit
+from paad.errors import DataError, PoseError
 from paad.fields.field import Field
 from paad.fields.framing import composite
 from paad.geometry.se3 import rotation_error_deg, se3_exp
@@ -18,6 +21,7 @@ from paad.pose.refine import Alignment
 from paad.pose.templates import Templates, render_templates, sphere_directions
 from paad.pose.upright import Layers, upright_poses
 from paad.render.splats import Splats
+from paad.types import PosedView
 from toy import CAMERA, SIZE, photograph, pose_from, toy_gaussians
 
 ROLL_DEG = 20.0
@@ -136,3 +140,32 @@ def test_a_cut_leaves_the_shadow_out(field: Field) -> None:
     empty = np.zeros_like(alpha)
     assert cut_around((query.photo * 255).astype(np.uint8), empty) is None
     assert cut_around((query.photo * 255).astype(np.uint8), empty + 1) is None
+
+
+def test_views_kept_aside_on_a_table_all_calibrate(
+    field: Field, templates: Templates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also those whose object cannot be told from the table: at their own poses."""
+
+    def lost(*_: object) -> list[Alignment]:
+        raise PoseError("misled")
+
+    monkeypatch.setattr(paad_fit, "search", lost)
+    base = paad_fit.Base(
+        replace(field, cut_out=True), Guide(templates, None), np.zeros((len(field.splats), 11, 2), "f4")
+    )
+    poses = [pose_from(d, roll_deg=ROLL_DEG) for d in sphere_directions(60.0)[:4]]
+    photos = [_on_stripes(field, pose).photo for pose in poses]
+    assert all(photo is not None for photo in photos)
+    pictures = [(photo * 255 + 0.5).astype(np.uint8) for photo in photos if photo is not None]
+    views = [PosedView(f"{i}.png", p, None, CAMERA, t) for i, (p, t) in enumerate(zip(pictures, poses, strict=True))]
+    good = paad_fit.good_views(base, views, False, SIZE)
+    assert len(good) == len(views)
+    for compared, view in zip(good, views, strict=True):
+        assert rotation_error_deg(compared.cam_from_world, view.cam_from_world) < 0.5
+    plain = [
+        PosedView(v.name, photograph(field.gaussians, v.cam_from_world)[0], None, CAMERA, v.cam_from_world)
+        for v in views
+    ]
+    with pytest.raises(DataError, match="none of 4 views"):
+        paad_fit.good_views(replace(base, field=field), plain, False, SIZE)

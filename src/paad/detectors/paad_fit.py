@@ -18,7 +18,7 @@ from paad.fields.field import Field
 from paad.geometry.camera import Camera
 from paad.geometry.pixels import squared_distance
 from paad.geometry.se3 import rotation_error_deg
-from paad.pose.estimate import Guide, PoseConfig, search
+from paad.pose.estimate import Guide, PoseConfig, search, settled_at
 from paad.pose.landmarks import find_landmarks
 from paad.pose.query import QueryImage, prepare_query
 from paad.pose.refine import Alignment
@@ -94,6 +94,9 @@ def _evenly(count: int, at_most: int) -> list[int]:
 def good_views(base: Base, views: Sequence[PosedView], masked: bool, longest: int) -> list[Comparison]:
     """Comparisons of good views, each of which is a query; those that are found where they are.
 
+    Where the object has to be told from its surroundings all count, the others at their own poses: by chance a table
+    may mislead most of so few views, and photos whose pose is not found get no verdict.
+
     ``masked``: whether they are cut out by their masks, as photos are that bring one; ``longest``: the longer side, in
     pixels, of what is compared.
 
@@ -103,11 +106,8 @@ def good_views(base: Base, views: Sequence[PosedView], masked: bool, longest: in
     field, good = base.field, []
     for view in views:
         query = _as_query(field, view, masked)
-        try:
-            found = search(field, base.guide, query, PoseConfig())[0]
-        except PoseError:
-            continue
-        if rotation_error_deg(found.cam_from_world, view.cam_from_world) < SAME_POSE_DEG:
+        found = _found(base, query, view.cam_from_world)
+        if found is not None:
             good.append(compare(field, base.remembered, query, found, longest))
     if not good and field.cut_out and not masked:
         return good_views(base, views, True, longest)  # then photos that bring masks can be judged
@@ -117,6 +117,16 @@ def good_views(base: Base, views: Sequence[PosedView], masked: bool, longest: in
             "check the poses and masks with 'paad data check'"
         )
     return good
+
+
+def _found(base: Base, query: QueryImage, truth: Float64) -> Alignment | None:
+    try:
+        found = search(base.field, base.guide, query, PoseConfig())[0]
+        if rotation_error_deg(found.cam_from_world, truth) < SAME_POSE_DEG:
+            return found
+    except PoseError:
+        pass
+    return None if query.photo is None else settled_at(base.field, query, truth, PoseConfig())
 
 
 def left_out_in_turn(

@@ -144,6 +144,13 @@ def search(field: Field, guide: Guide, query: QueryImage, config: PoseConfig) ->
     return found
 
 
+def settled_at(field: Field, query: QueryImage, cam_from_world: Float64, config: PoseConfig) -> Alignment:
+    """The search's last alignment alone, from a pose [4, 4] that is known to be about right."""
+    level = query.scaled(min(1.0, config.stages[-1].object_px / object_size_px(query, field)))
+    start = Alignment(cam_from_world, math.inf, np.ones(3, np.float32))
+    return settled(field.over(query.background), level, start, config.settling_steps)
+
+
 def starting_poses(field: Field, guide: Guide, query: QueryImage, config: PoseConfig) -> list[Float64]:
     """Poses to start from: by the silhouette where there is one; by landmarks where there is none or a doubtful one.
 
