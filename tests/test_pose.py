@@ -22,8 +22,7 @@ from paad.pose.refine import align, brightness_gain
 from paad.pose.slide import slid
 from paad.pose.templates import render_templates, sphere_directions
 from paad.render import Gaussians
-from paad.render.splats import Splats
-from toy import CAMERA, SIZE, photograph, pose_from, posed_views, toy_gaussians
+from toy import CAMERA, SIZE, photograph, pose_from, posed_views, toy_field, toy_gaussians
 
 DIRECTION = np.array([0.48, -0.6, 0.64])
 _TRAINED = [pose_from(d, roll_deg=20.0) for d in sphere_directions(25.0)]
@@ -31,10 +30,7 @@ _TRAINED = [pose_from(d, roll_deg=20.0) for d in sphere_directions(25.0)]
 
 @pytest.fixture(scope="module")
 def field() -> Field:
-    directions = sphere_directions(25.0).astype(np.float32)
-    low = np.full(3, -0.9)
-    splats = Splats.of(toy_gaussians())
-    return Field(splats, np.ones(3, np.float32), np.zeros(3), 0.85, low, -low, True, False, CAMERA, 2.6, directions)
+    return toy_field()
 
 
 @pytest.fixture(scope="module")

@@ -20,9 +20,8 @@ from paad.pose.recut import cut_around, realigned
 from paad.pose.refine import Alignment
 from paad.pose.templates import Templates, render_templates, sphere_directions
 from paad.pose.upright import Layers, upright_poses
-from paad.render.splats import Splats
 from paad.types import PosedView
-from toy import CAMERA, SIZE, photograph, pose_from, toy_gaussians
+from toy import CAMERA, SIZE, photograph, pose_from, toy_field
 
 ROLL_DEG = 20.0
 DIRECTION = np.array([0.48, -0.6, 0.64])
@@ -30,10 +29,7 @@ DIRECTION = np.array([0.48, -0.6, 0.64])
 
 @pytest.fixture(scope="module")
 def field() -> Field:
-    directions = sphere_directions(25.0).astype(np.float32)
-    low = np.full(3, -0.9)
-    splats = Splats.of(toy_gaussians())
-    return Field(splats, np.ones(3, np.float32), np.zeros(3), 0.85, low, -low, True, False, CAMERA, 2.6, directions)
+    return toy_field()
 
 
 @pytest.fixture(scope="module")

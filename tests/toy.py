@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from paad.fields.field import Field
 from paad.geometry.camera import Camera
 from paad.geometry.se3 import look_at
 from paad.pose.templates import sphere_directions
 from paad.render import Gaussians, render
+from paad.render.splats import Splats
 from paad.types import Float32, Float64, PosedView
 
 SIZE = 112
@@ -64,3 +66,11 @@ def posed_views(gaussians: Gaussians, spacing_deg: float = 32.0, with_masks: boo
         image, mask = photograph(gaussians, pose)
         views.append(PosedView(f"{i}.png", image, mask if with_masks else None, CAMERA, pose))
     return views
+
+
+def toy_field() -> Field:
+    """The toy as a field that views from all around, 25 degrees apart, would give."""
+    low = np.full(3, -0.9)
+    directions = sphere_directions(25.0).astype(np.float32)
+    splats = Splats.of(toy_gaussians())
+    return Field(splats, np.ones(3, np.float32), np.zeros(3), 0.85, low, -low, True, False, CAMERA, 2.6, directions)
