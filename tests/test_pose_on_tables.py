@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import cv2
 import numpy as np
@@ -98,6 +98,13 @@ def test_upright_search_finds_what_lies_on_stripes(field: Field, templates: Temp
     truth = pose_from(DIRECTION, roll_deg=ROLL_DEG + 8.0)
     found = search(field, Guide(templates, None), _on_stripes(field, truth), UPRIGHT)[0]
     assert rotation_error_deg(found.cam_from_world, truth) < 0.5
+
+
+def test_one_template_is_enough_for_upright_starts(field: Field, templates: Templates) -> None:
+    nearest = int(np.argmin([rotation_error_deg(t, pose_from(DIRECTION)) for t in templates.poses]))
+    one = Templates(*(getattr(templates, f.name)[nearest : nearest + 1] for f in fields(Templates)))
+    poses = upright_poses(one, _on_stripes(field, pose_from(DIRECTION, roll_deg=ROLL_DEG)), field.centre, 10)
+    assert 0 < len(poses) <= 2
 
 
 def test_an_outline_that_is_known_has_no_upright_starts(field: Field, templates: Templates) -> None:

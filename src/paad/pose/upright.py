@@ -91,7 +91,7 @@ def upright_poses(templates: Templates, query: QueryImage, centre: Float64, coun
         for larger in _LARGER:
             view = describe(query.photo, query.mask, query.camera, aside, larger, beyond=True)
             off = np.where(layers.usual, layers.differences(view.rings), np.inf)
-            for k in np.argpartition(off, _OF_EACH_VIEW, axis=None)[:_OF_EACH_VIEW]:
+            for k in np.argpartition(off, min(_OF_EACH_VIEW, off.size - 1), axis=None)[:_OF_EACH_VIEW]:
                 template, angle = divmod(int(k), ANGLES)
                 hypothesis = Hypothesis(template, 2 * math.pi * angle / ANGLES, float(off[template, angle]))
                 found.append((hypothesis, view))
