@@ -24,7 +24,7 @@ from paad.compare.kernels_convolve import LEAK, convolve
 from paad.compare.kinds import MEASURES, Scene, measures, plain_kind
 from paad.compare.regions import find_regions
 from paad.compare.residual import blur, residual_maps
-from paad.compare.support import Support, learn_support, log_support
+from paad.compare.support import Support, beside_no_view, learn_support, log_support
 from paad.errors import UsageError
 from paad.geometry.camera import Camera
 from paad.pose.query import QueryImage
@@ -75,7 +75,7 @@ def test_the_explained_share_by_hand(outside: int, share: float) -> None:
     residuals.reshape(2, -1)[:, : 240 if outside else 0] = 0.009
     query = QueryImage(np.zeros((*shape, 3), np.float32), mask, camera, np.ones(3, np.float32))
     compared = Comparison(
-        query, query.image, alpha, alpha, np.eye(4), residuals, np.zeros((2, 8, 40, 40), np.float32), 0.0
+        query, query.image, alpha, alpha, np.eye(4), residuals, np.zeros((2, 8, 40, 40), np.float32), 0.0, False
     )
     expected = ExpectedResidual(np.zeros((2, 8)))
     expectation = Expectation(
@@ -310,6 +310,20 @@ def test_support_counts_the_views_around() -> None:
     aside = np.array([[np.sin(twenty), 0.0, np.cos(twenty)]], np.float32)
     assert log_support(aside, towards) == pytest.approx(-0.5, abs=2e-3)
     assert log_support(np.array([[0.0, 0.0, -1.0]], np.float32), towards) == pytest.approx(np.log(1e-3), abs=1e-6)
+
+
+def _at(*degrees: float) -> np.ndarray:
+    """Unit vectors [N, 3] so many degrees from the first axis, in one plane."""
+    turn = np.radians(degrees)
+    return np.stack([np.cos(turn), np.sin(turn), np.zeros_like(turn)], axis=1)
+
+
+def test_a_side_that_no_view_is_near_is_unseen() -> None:
+    dense, sparse = _at(*range(0, 60, 5)).astype(np.float32), _at(0.0, 30.0, 60.0).astype(np.float32)
+    assert not beside_no_view(dense, _at(79.0)[0])
+    assert beside_no_view(dense, _at(81.0)[0])
+    assert not beside_no_view(sparse, _at(149.0)[0])  # three gaps of 30 degrees
+    assert beside_no_view(sparse, _at(151.0)[0])
 
 
 def test_a_good_view_peaks_higher_where_few_views_are_near() -> None:

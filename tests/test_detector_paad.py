@@ -192,6 +192,21 @@ def test_a_symmetric_object_looks_the_same_from_two_poses(detector: object) -> N
     assert not looks_the_same(field, pose, pose @ about, CAMERA)
 
 
+def test_a_side_that_no_training_view_shows_is_unknown(detector: object, good: np.ndarray) -> None:
+    learned = detector.learned
+    away = learned.field.directions @ DIRECTION < -0.5
+    behind = dataclasses.replace(learned.field, directions=learned.field.directions[away])
+    half = paad.create("paad", device="cpu")
+    half._learned = dataclasses.replace(learned, field=behind)
+    result = half.predict(good)
+    assert result.status == "unknown"
+    assert "no training view" in result.message
+    assert np.isnan(result.score)
+    bold = paad.create("paad", device="cpu", judge_doubtful=True)
+    bold._learned = half._learned
+    assert bold.predict(good).status != "unknown"
+
+
 def test_a_doubtful_pose_is_judged_where_that_is_asked_for(detector: object) -> None:
     other, _ = photograph(toy_gaussians(seed=5), pose_from(DIRECTION))
     assert detector.predict(other).status == "unknown"

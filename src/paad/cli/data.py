@@ -97,5 +97,5 @@ _MASKS = {
     "alpha": "from the alpha channel",
     "mask_path": "from mask files",
     "background": "estimated from a plain background",
-    "none": "none; photos are used whole",
+    "none": "none; paad looks for the object that all photos turn around, other methods use photos whole",
 }

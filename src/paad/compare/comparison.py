@@ -11,7 +11,7 @@ import numpy as np
 from paad.compare.comparator import comparator_channels, object_window, trained_comparator
 from paad.compare.expected import ExpectedResidual, expectation_features, fit_expected, remembered_from
 from paad.compare.residual import residual_maps
-from paad.compare.support import Support, learn_support, log_support
+from paad.compare.support import Support, beside_no_view, learn_support, log_support
 from paad.compare.surroundings import surroundings_of
 from paad.fields.field import Field
 from paad.fields.light import drawn_beside_with
@@ -44,6 +44,7 @@ class Comparison:
         residuals: [S, H, W], see :func:`paad.compare.residual.residual_maps`.
         features: [S, F, H, W], see :func:`paad.compare.expected.expectation_features`.
         support: by training views around the viewing direction, see :func:`paad.compare.support.log_support`.
+        unseen: whether no training view is near it, see :func:`paad.compare.support.beside_no_view`.
     """
 
     query: QueryImage
@@ -54,6 +55,7 @@ class Comparison:
     residuals: Float32
     features: Float32
     support: float
+    unseen: bool
 
 
 @dataclass(frozen=True)
@@ -125,8 +127,10 @@ def compare(field: Field, remembered: Float32, query: QueryImage, found: Alignme
         reference = (reference + (1.0 - alpha)[..., None] * around).astype(np.float32)
         level = replace(level, image=level.photo)
     residuals = residual_maps(level.image, reference)
-    support = log_support(field.directions, _towards(field, found.cam_from_world)) if field.bounded else 0.0
-    return Comparison(level, reference, alpha, depth, found.cam_from_world, residuals, features, support)
+    support, unseen, towards = 0.0, False, _towards(field, found.cam_from_world)
+    if field.bounded:  # what else is in a room is seen from within
+        support, unseen = log_support(field.directions, towards), beside_no_view(field.directions, towards)
+    return Comparison(level, reference, alpha, depth, found.cam_from_world, residuals, features, support, unseen)
 
 
 def _towards(field: Field, cam_from_world: Float64) -> Float64:

@@ -17,7 +17,7 @@ from paad.types import Bool, Float32, UInt8
 _NOISE_FLOOR = np.float32(0.35)  # Lab units: an eighth of a just noticeable difference, one grey level of 8 bits
 _CUT_PX = 320  # longer side of the picture that GrabCut sees
 _ONE_COLOUR = 8  # levels of 255 that a picture spans at least if there is something to be told apart
-_BINS = 16
+BINS = 16
 _BRIGHTNESSES = (0.6, 0.8, 1.0, 1.25)
 """Of the light that a photo may be under, beside the usual."""
 _SIGMAS = 4.5  # a pixel of pure noise is farther away once in 5,000 (chi, 3 degrees of freedom)
@@ -116,21 +116,35 @@ def cut_out(image: UInt8) -> Float32:
         DataError: the image is not uint8 [H, W, 3], or is smaller than 16x16 pixels.
     """
     guess = estimate_mask(image).mask > 0.5
-    scale = min(1.0, _CUT_PX / max(image.shape[:2]))
-    height, width = (max(16, round(n * scale)) for n in image.shape[:2])
-    small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
     if not 0.01 < guess.mean() < 0.7:
         y, x = np.mgrid[: image.shape[0], : image.shape[1]]
         h, w = image.shape[:2]
         guess = np.hypot((y - 0.5 * h) / (0.36 * h), (x - 0.5 * w) / (0.36 * w)) < 1.0
+    return grab_cut(image, guess)
+
+
+def grab_cut(image: UInt8, guess: Bool, within: Bool | None = None) -> Float32:
+    """Mask [H, W] in [0, 1] of the largest connected piece that GrabCut makes of a ``guess`` [H, W].
+
+    The border of the photo, uint8 [H, W, 3], is taken for surroundings, or what is not ``within`` [H, W].
+    """
+    scale = min(1.0, _CUT_PX / max(image.shape[:2]))
+    height, width = (max(16, round(n * scale)) for n in image.shape[:2])
+    small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
     if np.ptp(small.reshape(-1, 3), axis=0).max() < _ONE_COLOUR:  # GrabCut takes minutes to cut what is all alike
         return np.zeros(image.shape[:2], np.float32)
-    likely = cv2.resize(guess.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
-    marks = np.where(likely, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
-    edge = max(2, round(0.04 * min(height, width)))
-    for side in (np.s_[:edge], np.s_[-edge:], np.s_[:, :edge], np.s_[:, -edge:]):
-        marks[side] = cv2.GC_BGD
-    if not (marks == cv2.GC_PR_FGD).any():
+
+    def reduced(which: Bool) -> Bool:
+        return np.asarray(cv2.resize(which.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0)
+
+    marks = np.where(reduced(guess), cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    if within is not None:
+        marks[~reduced(within)] = cv2.GC_BGD
+    else:
+        edge = max(2, round(0.04 * min(height, width)))
+        for side in (np.s_[:edge], np.s_[-edge:], np.s_[:, :edge], np.s_[:, -edge:]):
+            marks[side] = cv2.GC_BGD
+    if not (marks == cv2.GC_PR_FGD).any() or (marks == cv2.GC_PR_FGD).all():
         return np.zeros(image.shape[:2], np.float32)
     cv2.setRNGSeed(0)  # of the clustering of colours
     cv2.grabCut(small, marks, None, np.zeros((1, 65)), np.zeros((1, 65)), 5, cv2.GC_INIT_WITH_MASK)
@@ -156,22 +170,22 @@ def coloured_as(image: UInt8, own: UInt8) -> Float32:
     rim = max(2, round(0.1 * min(h, w)))
     inner = np.zeros((h, w), np.bool_)
     inner[rim : h - rim, rim : w - rim] = True
-    ratio = _histogram(lit) / _histogram(image[~inner])
-    small = image // np.uint8(256 // _BINS)
+    ratio = colour_densities(lit) / colour_densities(image[~inner])
+    small = image // np.uint8(256 // BINS)
     log = np.log(ratio)[small[..., 0], small[..., 1], small[..., 2]]
     smooth = cv2.GaussianBlur(log.astype(np.float32), (0, 0), max(1.0, 0.01 * min(h, w)))
     out: Float32 = cv2.GaussianBlur(((smooth > 0.0) & inner).astype(np.float32), (0, 0), 0.7)
     return out
 
 
-def _histogram(colours: UInt8) -> Float32:
+def colour_densities(colours: UInt8) -> Float32:
     """Densities [BINS, BINS, BINS] of RGB colours [N, 3], smoothed, never zero."""
-    cells = (colours.reshape(-1, 3) // np.uint8(256 // _BINS)).astype(np.int64)
-    flat = np.bincount((cells[:, 0] * _BINS + cells[:, 1]) * _BINS + cells[:, 2], minlength=_BINS**3)
-    counts: Float32 = (flat.reshape((_BINS,) * 3) / max(1, len(cells))).astype(np.float32)
+    cells = (colours.reshape(-1, 3) // np.uint8(256 // BINS)).astype(np.int64)
+    flat = np.bincount((cells[:, 0] * BINS + cells[:, 1]) * BINS + cells[:, 2], minlength=BINS**3)
+    counts: Float32 = (flat.reshape((BINS,) * 3) / max(1, len(cells))).astype(np.float32)
     for axis in range(3):
         counts = _smoothed(counts, axis)
-    out: Float32 = counts + np.float32(0.1 / _BINS**3)
+    out: Float32 = counts + np.float32(0.1 / BINS**3)
     return out
 
 

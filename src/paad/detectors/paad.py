@@ -58,6 +58,9 @@ surroundings, or was not: a speck far away looks like anything. Photos of four r
 models got verdicts as specks of a tenth of the usual area and less."""
 
 
+_UNSEEN = "it looks like a side that no training view shows, or it is another object"
+
+
 @dataclass(frozen=True)
 class PaadConfig(FieldConfig):
     """Options of the ``paad`` method: those of the field, and these."""
@@ -65,6 +68,7 @@ class PaadConfig(FieldConfig):
     template_spacing_deg: float = 7.0  # angle between neighbouring templates of the pose search
     hold_out: float = 0.16  # share of the training views kept aside for calibration
     false_alarm_rate: float = 0.02  # default share of good photos that may be called defects
+    find_object: bool = True  # without masks, learn the object that all views turn around and not the room
     judge_doubtful: bool = False  # score photos whose pose is in doubt, too: to compare methods, not to inspect
 
 
@@ -119,16 +123,26 @@ class Paad(Detector):
     def fit(self, views: Sequence[PosedView], progress: Progress | None = None) -> Paad:
         """Learn the good object from posed views; a share of them is kept aside for calibration.
 
+        Where no view has a mask, or masks guessed from a plain background contradict each other, the object that all of
+        them turn around is looked for; where none stands out, or with
+        ``find_object=False``, the whole scene is learned, and photos to inspect must show it, too.
+
         Raises:
             DataError: fewer than 3 views, masks and poses that do not belong together, or images that are not finite.
         """
         # torch takes seconds to import, and an inspection does without it
         from paad.fields.build import LEAST_VIEWS, measure_quality, split_views
+        from paad.fields.find_object import masks_agree, with_object_masks
 
         began = time.perf_counter()
         sparse = getattr(views, "points", None)
         points = None if sparse is None else (sparse.xyz, sparse.rgb.astype(np.float32) / np.float32(255.0))
-        loaded = list(views)
+        loaded, source = list(views), getattr(views, "mask_source", None)
+        alone = None
+        guessed = source == "background" or not any(v.mask is not None for v in loaded)
+        if self.config.find_object and guessed and not masks_agree(loaded):
+            alone = with_object_masks(loaded)
+        loaded = alone or loaded
         split = split_views(len(loaded), self.config.hold_out)
         fitted = [loaded[i] for i in split.fitted]
         held_out = [loaded[i] for i in split.held_out]
@@ -136,7 +150,8 @@ class Paad(Detector):
             fitted, self.config, points, self.config.template_spacing_deg, self.device, progress, held_out
         )
         # photos to inspect will bring masks if these views did
-        masked = base.field.cut_out and getattr(views, "mask_source", "alpha") == "alpha"
+        masked = alone is None and base.field.cut_out and source in (None, "alpha")
+        log.object_found = alone is not None
         refound: list[Refound] = []
         if held_out or len(fitted) <= LEAST_VIEWS:
             good = good_views(base, held_out or fitted, masked, longest_side(base.field, self.config))
@@ -172,6 +187,8 @@ class Paad(Detector):
         posed = time.perf_counter()
         if found.explained < self._least_explained(found) and not self.config.judge_doubtful:
             return _unknown(height, width, self._unexplained(), began, found.explained)
+        if found.compared.unseen and not self.config.judge_doubtful:
+            return _unknown(height, width, _UNSEEN, began, found.explained)
         judged = self._judge(found.compared, threshold, width, height)
         done = time.perf_counter()
         return replace(
@@ -320,7 +337,7 @@ class Paad(Detector):
         usual = _LEAST_OF_ROUGH if learned.expectation.rough else _LEAST_EXPLAINED
         return {
             "gaussians": len(learned.field.splats),
-            "bounded": learned.field.bounded,
+            "masks": "none" if not learned.field.bounded else "found" if learned.log.object_found else "given",
             "unseen_views": None if learned.quality is None else asdict(learned.quality),
             "calibration_views": len(learned.calibration.scores),
             "fit_seconds": round(learned.log.seconds, 2),

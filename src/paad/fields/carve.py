@@ -53,8 +53,10 @@ def _count_misses(
                     missed[i] += 1
 
 
-def inside_silhouettes(points: Float64, views: Sequence[PosedView], masks: Sequence[Bool]) -> Bool:
-    """Which points [N, 3] fall on the masks, in all views that have them in the picture but a few."""
+def inside_silhouettes(
+    points: Float64, views: Sequence[PosedView], masks: Sequence[Bool], misses: float = _MISSES_ALLOWED
+) -> Bool:
+    """Which points [N, 3] fall on the masks, in all views that have them in the picture but a share of ``misses``."""
     projections = np.stack([v.camera.matrix @ v.cam_from_world[:3] for v in views])
     sizes = np.array([(v.camera.width, v.camera.height) for v in views], np.int64)
     offsets = np.concatenate([[0], np.cumsum(sizes[:, 0] * sizes[:, 1])[:-1]])
@@ -62,7 +64,7 @@ def inside_silhouettes(points: Float64, views: Sequence[PosedView], masks: Seque
     seen, missed = np.zeros(len(points), np.int32), np.zeros(len(points), np.int32)
     spread(_count_misses, len(points), _LEAST_POINTS, points, projections, flat, sizes, offsets, seen, missed)
     enough = seen >= max(2, round(0.25 * len(views)))
-    inside: Bool = enough & (missed <= _MISSES_ALLOWED * seen)
+    inside: Bool = enough & (missed <= misses * seen)
     return inside
 
 

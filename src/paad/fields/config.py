@@ -42,7 +42,7 @@ class FieldConfig:
 class FitLog:
     """What happened during a fit: seconds, steps done, number of Gaussians, and now and then the loss, and the PSNR
     of the views that were watched; whether the light moves, and the shares of the error that each view's own light and
-    its neighbour's explained."""
+    its neighbour's explained; whether the object was found in photos without masks."""
 
     seconds: float = 0.0
     steps: int = 0
@@ -52,6 +52,7 @@ class FitLog:
     moving_light: bool = False
     explained_by_light: float | None = None
     explained_by_neighbours: float | None = None
+    object_found: bool = False
 
 
 @dataclass(frozen=True)
