@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -82,6 +83,10 @@ def test_the_explained_share_by_hand(outside: int, share: float) -> None:
         np.zeros((0, 11, 2), np.float32), expected, np.ones(2), 0.0, Support(0.0, 0.0, 0.0, 0.0), 0.02
     )
     assert expectation.explained(compared) == pytest.approx(share)
+    strict = dataclasses.replace(expectation, error=0.0031)  # 2 x 1.25 x 0.0031 = 0.00775
+    assert strict.explained(compared) == pytest.approx(share)
+    stricter = dataclasses.replace(expectation, error=0.0027)
+    assert stricter.explained(compared) == 0.0
 
 
 @pytest.mark.parametrize(
@@ -322,8 +327,8 @@ def test_a_side_that_no_view_is_near_is_unseen() -> None:
     dense, sparse = _at(*range(0, 60, 5)).astype(np.float32), _at(0.0, 30.0, 60.0).astype(np.float32)
     assert not beside_no_view(dense, _at(79.0)[0])
     assert beside_no_view(dense, _at(81.0)[0])
-    assert not beside_no_view(sparse, _at(149.0)[0])  # three gaps of 30 degrees
-    assert beside_no_view(sparse, _at(151.0)[0])
+    assert not beside_no_view(sparse, _at(164.0)[0])  # three and a half gaps of 30 degrees
+    assert beside_no_view(sparse, _at(166.0)[0])
 
 
 def test_a_good_view_peaks_higher_where_few_views_are_near() -> None:

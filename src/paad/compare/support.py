@@ -17,7 +17,7 @@ from paad.types import Float32, Float64
 
 _AROUND_DEG = 20.0
 _NONE = 1e-3
-_KNOWN_DEG, _KNOWN_GAPS = 25.0, 3.0
+_KNOWN_DEG, _KNOWN_GAPS = 25.0, 3.5
 _USUAL_SLOPE, _SLOPES_DIFFER = 0.9, 0.35
 """Logits that a good view peaks higher where there are e times fewer views, and by how much objects differ in it: mean
 and deviation of what views kept aside showed on eight random assemblies, five at 160 px and three at 400."""
@@ -35,7 +35,8 @@ def log_support(directions: Float32, towards: Float64) -> float:
 def beside_no_view(directions: Float32, towards: Float64) -> bool:
     """Whether a direction is so far from every training view that nobody knows what a good specimen shows there.
 
-    Farther than 25 degrees, and than three times what the nearest of the others is away from a view in the median.
+    Farther than 25 degrees, and than three and a half times what the nearest of the others is away from a view in the
+    median.
     ``directions``: unit vectors [V, 3] from the object to the training views; ``towards`` [3]: to this one.
     """
     apart = np.degrees(np.arccos(np.clip(directions @ directions.T, -1.0, 1.0)))
