@@ -15,10 +15,12 @@ from paad.compare.support import Support, beside_no_view, learn_support, log_sup
 from paad.compare.surroundings import surroundings_of
 from paad.fields.field import Field
 from paad.fields.light import drawn_beside_with
+from paad.geometry.camera import Camera
 from paad.geometry.pixels import largest_difference
 from paad.geometry.se3 import camera_centre
 from paad.pose.query import QueryImage
 from paad.pose.refine import Alignment
+from paad.render.splats import Picture
 from paad.types import Bool, Float32, Float64
 
 _LIKE_BACKGROUND = 0.06
@@ -26,6 +28,8 @@ _AS_EXPECTED, _MOST_EXPECTED = 2.0, 1.25
 """Residuals, in those expected, that a good specimen may show, and expected ones, in usual errors, that count. Without
 the second other toys explained 0.66 to 0.87 of a real toy's model, with it 0.40 to 0.78; right photos of it and of four
 other objects lose 0.07 at most."""
+_DIM = 0.8
+"""Brightness, relative to the usual, below which a photo counts as dim."""
 _ROUGH = 0.045
 """Error of good views, see :attr:`Expectation.error`, from which on a field is rough."""
 _CLEARLY_MORE = 0.03
@@ -47,6 +51,7 @@ class Comparison:
         residuals: [S, H, W], see :func:`paad.compare.residual.residual_maps`.
         features: [S, F, H, W], see :func:`paad.compare.expected.expectation_features`.
         support: by training views around the viewing direction, see :func:`paad.compare.support.log_support`.
+        dimmed: 1, or how much darker the photo shows the object than light somewhat below the usual.
         unseen: whether no training view is near it, see :func:`paad.compare.support.beside_no_view`.
     """
 
@@ -59,6 +64,7 @@ class Comparison:
     features: Float32
     support: float
     unseen: bool
+    dimmed: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -98,15 +104,17 @@ class Expectation:
         """Share of the object, in either picture, that looks as a good specimen may: residual below twice the expected.
 
         Where more than the usual error is expected, as at rough outlines or on a side that no view shows, little more
-        than that counts: there anything would be as expected, a dark stranger in a dark photo first of all.
+        than that counts: there anything would be as expected. In a dark photo as much less is: dark is like dark.
         From 0.6 with a large part missing to 1; a few per cent for other objects, where the field is good.
         """
         query = compared.query
         there = compared.alpha > 0.5
         if query.photo is None and query.mask is not None:
             there |= query.mask > 0.5
-        expected = np.minimum(self.expected(compared.features)[0], np.float32(_MOST_EXPECTED * self.error))
-        usual = compared.residuals[0] < _AS_EXPECTED * expected
+        expected = np.minimum(
+            self.expected(compared.features)[0], np.float32(_MOST_EXPECTED * self.error)
+        ) * np.float32(compared.dimmed)
+        usual = compared.residuals[0] < np.float32(_AS_EXPECTED * compared.dimmed) * expected
         return float(usual[there].mean()) if there.any() else 0.0
 
 
@@ -132,11 +140,24 @@ def compare(field: Field, remembered: Float32, query: QueryImage, found: Alignme
         around = surroundings_of(level.photo, alpha) - field.background
         reference = (reference + (1.0 - alpha)[..., None] * around).astype(np.float32)
         level = replace(level, image=level.photo)
+    dimmed = _dimmed(field, picture, found, level.camera)
     residuals = residual_maps(level.image, reference)
     support, unseen, towards = 0.0, False, _towards(field, found.cam_from_world)
     if field.bounded:  # what else is in a room is seen from within
         support, unseen = log_support(field.directions, towards), beside_no_view(field.directions, towards)
-    return Comparison(level, reference, alpha, depth, found.cam_from_world, residuals, features, support, unseen)
+    return Comparison(
+        level, reference, alpha, depth, found.cam_from_world, residuals, features, support, unseen, dimmed
+    )
+
+
+def _dimmed(field: Field, lit: Picture, found: Alignment, camera: Camera) -> float:
+    there = lit.alpha > 0.5
+    if field.shading is None or not there.any():
+        brightness = float(found.gain.mean())
+    else:
+        usual = float(field.draw(found.cam_from_world, camera).colour[there].mean())
+        brightness = float(lit.colour[there].mean()) / max(usual, 1e-3)
+    return min(1.0, brightness / _DIM)
 
 
 def _towards(field: Field, cam_from_world: Float64) -> Float64:
