@@ -87,6 +87,8 @@ def test_the_explained_share_by_hand(outside: int, share: float) -> None:
     assert strict.explained(compared) == pytest.approx(share)
     stricter = dataclasses.replace(expectation, error=0.0027)
     assert stricter.explained(compared) == 0.0
+    assert expectation.explained(dataclasses.replace(compared, dimmed=0.9)) == pytest.approx(share)  # 0.0072
+    assert expectation.explained(dataclasses.replace(compared, dimmed=0.86)) == 0.0  # 0.0069
 
 
 @pytest.mark.parametrize(

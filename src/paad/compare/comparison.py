@@ -111,9 +111,7 @@ class Expectation:
         there = compared.alpha > 0.5
         if query.photo is None and query.mask is not None:
             there |= query.mask > 0.5
-        expected = np.minimum(
-            self.expected(compared.features)[0], np.float32(_MOST_EXPECTED * self.error)
-        ) * np.float32(compared.dimmed)
+        expected = np.minimum(self.expected(compared.features)[0], np.float32(_MOST_EXPECTED * self.error))
         usual = compared.residuals[0] < np.float32(_AS_EXPECTED * compared.dimmed) * expected
         return float(usual[there].mean()) if there.any() else 0.0
 
