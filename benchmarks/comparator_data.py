@@ -88,7 +88,7 @@ def one(model: Path, seed: int, size: int, look: str, views: int, defective: int
 def arrays_of(folder: Path) -> dict[str, np.ndarray]:
     """Fit an object folder and compare every photo of it that the field was not fitted to."""
     data = open_object(folder)
-    detector = Paad(device="cpu").fit(list(data.train))
+    detector = Paad(device="cpu", use_all_views=False).fit(list(data.train))  # those kept aside stay unseen
     learned, field = detector.learned, detector.field
     out: dict[str, np.ndarray] = {}
     labels: list[int] = []

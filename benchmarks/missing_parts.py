@@ -3,7 +3,7 @@
 Training views that the model was not fitted to get a hole: an ellipse of a random place, size and turn that takes a
 share of the object's pixels is painted over with the background. Prints how many of them are found within half a degree
 and within 5 degrees, how many have a verdict and which, and the seconds of a photo. Without MODEL the object is fitted
-first; MODEL must have been fitted to all of the folder's training views.
+first; MODEL must have been fitted to the same folder with ``--no-use-all-views``.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ def main() -> None:
     args = parser.parse_args()
     views = list(paad.open_object(args.object).train)
     detector = (
-        paad.create("paad", device="cpu").fit(views) if args.model is None else paad.load(args.model, device="cpu")
+        paad.create("paad", device="cpu", use_all_views=False).fit(views)
+        if args.model is None
+        else paad.load(args.model, device="cpu")
     )
     assert isinstance(detector, Paad)
     aside = [views[i] for i in split_views(len(views), detector.config.hold_out).held_out]

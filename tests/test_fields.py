@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from paad.errors import DataError
-from paad.fields.build import Split, build_field, measure_quality, split_views
+from paad.fields.build import Split, build_field, fit_also, measure_quality, split_views
 from paad.fields.carve import carve
 from paad.fields.config import FieldConfig
 from paad.fields.density import idle, split_longest
@@ -115,6 +115,28 @@ def test_a_fit_reproduces_unseen_views_and_repeats_itself() -> None:
     assert log.steps == SMALL.steps
     again, _ = build_field(views, SMALL)
     assert torch.equal(field.gaussians.means, again.gaussians.means)
+
+
+def test_fitting_on_to_views_kept_aside_draws_others_better_and_repeats_itself() -> None:
+    truth = toy_gaussians()
+    views = posed_views(truth)
+    aside = views[1::3]
+    new = []
+    for direction in np.random.default_rng(4).normal(size=(8, 3)):
+        pose = pose_from(direction / np.linalg.norm(direction))
+        image, mask = photograph(truth, pose)
+        new.append(PosedView("new", image, mask, CAMERA, pose))
+    field, _ = build_field([v for i, v in enumerate(views) if i % 3 != 1], SMALL)
+    more = fit_also(field, views, SMALL)
+    for unseen, gain in ((new, 0.2), (aside, 0.5)):
+        before, after = measure_quality(field, unseen), measure_quality(more, unseen)
+        assert before is not None
+        assert after is not None
+        assert after.psnr_object > before.psnr_object + gain
+    assert len(more.directions) == len(views)
+    assert len(more.splats) <= len(field.splats)
+    again = fit_also(field, views, SMALL)
+    assert np.array_equal(again.splats.means, more.splats.means)
 
 
 class _ElsewhereDrawn(Field):

@@ -22,7 +22,15 @@ from paad.compare.kinds import Scene
 from paad.compare.regions import find_regions
 from paad.compare.surface import on_surface
 from paad.detectors.base import Detector, float_image
-from paad.detectors.paad_fit import Refound, base_of, calibrated, good_views, left_out_in_turn, longest_side
+from paad.detectors.paad_fit import (
+    Refound,
+    base_of,
+    calibrated,
+    good_views,
+    left_out_in_turn,
+    longest_side,
+    with_all_views,
+)
 from paad.detectors.paad_specimen import specimen_verdict
 from paad.detectors.paad_state import Learned, pack, unpack
 from paad.detectors.settings import torch_device
@@ -68,6 +76,7 @@ class PaadConfig(FieldConfig):
     template_spacing_deg: float = 7.0  # angle between neighbouring templates of the pose search
     hold_out: float = 0.16  # share of the training views kept aside for calibration
     false_alarm_rate: float = 0.02  # default share of good photos that may be called defects
+    use_all_views: bool = True  # after calibration, learn the views kept aside, too
     find_object: bool = True  # without masks, learn the object that all views turn around and not the room
     judge_doubtful: bool = False  # score photos whose pose is in doubt, too: to compare methods, not to inspect
 
@@ -161,6 +170,9 @@ class Paad(Detector):
                 fitted, self.config, points, self.config.template_spacing_deg, self.device, masked, progress
             )
         expectation, calibration, good_surface = calibrated(base, good, refound)
+        if held_out and self.config.use_all_views:
+            base = with_all_views(base, loaded, self.config, progress)
+            expectation = replace(expectation, remembered=base.remembered)
         log.seconds = time.perf_counter() - began
         self._learned = Learned(base.field, base.guide, expectation, calibration, good_surface, quality, log)
         return self

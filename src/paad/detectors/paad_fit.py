@@ -68,9 +68,7 @@ def base_of(
     Raises:
         DataError: as :func:`paad.fields.build.build_field`.
     """
-    from paad.compare.remembered import remembered_residuals
     from paad.fields.build import build_field
-    from paad.fields.targets import targets_of
 
     field, log = build_field(views, config, points, device, progress, watched)
     field = as_stored(field)
@@ -78,11 +76,32 @@ def base_of(
     templates = render_templates(field, poses, template_spacing_deg) if field.bounded else None
     shown = views if not field.bounded else views[:: max(1, len(views) // _LANDMARK_VIEWS)]
     guide = Guide(templates, find_landmarks(field, shown))
+    return Base(field, guide, _remembered(field, views, config)), log
+
+
+def with_all_views(
+    base: Base, views: Sequence[PosedView], config: FieldConfig, progress: Progress | None = None
+) -> Base:
+    """``base`` after its field was fitted on to all ``views``, those that calibrated it among them; see
+    :func:`paad.fields.build.fit_also`.
+
+    What its good views showed before stays an honest measure, and a little too large: photos to inspect come between
+    more views now. By how much is foreseen where scores allow for the number of views around (``compare/support.py``).
+    """
+    from paad.fields.build import fit_also
+
+    field = as_stored(fit_also(base.field, views, config, progress))
+    return replace(base, field=field, remembered=_remembered(field, views, config))
+
+
+def _remembered(field: Field, views: Sequence[PosedView], config: FieldConfig) -> Float32:
+    from paad.compare.remembered import remembered_residuals
+    from paad.fields.targets import targets_of
+
     box = (field.low, field.high) if field.bounded else None
     sample = [views[i] for i in _evenly(len(views), _REMEMBERED_VIEWS)]
     targets = targets_of(sample, field.background, box, field.cut_out, "none", config.max_side)
-    remembered = remembered_as_stored(remembered_residuals(field, [t.to(device) for t in targets]))
-    return Base(field, guide, remembered), log
+    return remembered_as_stored(remembered_residuals(field, [t.to(field.device) for t in targets]))
 
 
 def _evenly(count: int, at_most: int) -> list[int]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from paad.fields.light import drawn_beside
 from paad.fields.open_scene import consistent_points
 from paad.fields.quality import psnr, ssim
 from paad.fields.shading import shading_of
-from paad.fields.targets import targets_of
+from paad.fields.targets import Target, targets_of
 from paad.geometry.camera import Camera
 from paad.geometry.se3 import camera_centre
 from paad.geometry.views import view_volume
@@ -29,6 +30,9 @@ from paad.types import Float32, Float64, PosedView, Progress
 LEAST_VIEWS = 3
 LEAST_TO_SPLIT = 16
 """Fewer views are all fitted, and calibrated by leaving them out in turn."""
+_LESS, _BEGUN = 4, 0.2
+"""Of the schedule of :func:`fit_also`. From 0.4, 0.6 and 0.8 on, and with half of the steps, unseen views gain less;
+with twice as many 0.1 dB more where the light stands still, and less where it moves."""
 
 
 @dataclass(frozen=True)
@@ -111,18 +115,16 @@ def build_field(
         centre = 0.5 * (low + high)
         radius = float(np.linalg.norm(surface.xyz - centre, axis=1).max())
         start = initial_gaussians(surface.xyz, surface.rgb, surface.spacing, config)
-        side = config.max_side
     else:
         ground = Ground(_mean_colour(views), False)
         start = initial_gaussians(*consistent_points(views, centre, reach, points, config.seed), config)
-        side = config.max_side // 2  # every pixel of an open scene is covered many times over
         radius = reach
         low, high = centre - reach, centre + reach
     box = (low, high) if bounded else None
-    # a plain background can be painted in its own colour, and what is painted there shows from elsewhere
-    targets = targets_of(views, ground.background, box, ground.cut_out, "exact" if ground.cut_out else "outside", side)
-    targets = [t.to(device) for t in targets]
-    aside = targets_of(watched[:: max(1, len(watched) // 6)], ground.background, box, ground.cut_out, "none", side)
+    targets = _targets(views, ground, box, config, device)
+    aside = targets_of(
+        watched[:: max(1, len(watched) // 6)], ground.background, box, ground.cut_out, "none", _side(box, config)
+    )
     aside = [t.to(device) for t in aside]
     behind = torch.as_tensor(ground.background, device=device)
 
@@ -138,9 +140,7 @@ def build_field(
     gaussians, log = optimize(
         start.to(device), targets, ground.background, radius, box, config, progress, watch if aside else None
     )
-    splats = Splats.of(gaussians)
-    eyes = np.stack([camera_centre(v.cam_from_world) for v in views]) - centre
-    distances = np.linalg.norm(eyes, axis=1)
+    splats, (distances, directions) = Splats.of(gaussians), _eyes(views, centre)
     field = Field(
         splats,
         ground.background,
@@ -152,11 +152,70 @@ def build_field(
         ground.cut_out,
         _usual_camera([v.camera for v in views]),
         float(np.median(distances)),
-        (eyes / distances[:, None]).astype(np.float32),
+        directions,
         device,
-        shading_of(splats, [(v.cam_from_world, v.camera) for v in views], low, high) if log.moving_light else None,
+        shading_of(splats, _seen(views), low, high) if log.moving_light else None,
     )
     return field, log
+
+
+def fit_also(field: Field, views: Sequence[PosedView], config: FieldConfig, progress: Progress | None = None) -> Field:
+    """``field`` fitted on to ``views``, its own and others that were kept aside: a quarter of the steps, none of them
+    to split, at the rates that it had after a fifth of its schedule.
+
+    Unseen views of random assembly 209 and body 713 (160 px) gain 0.55 and 0.67 dB over the object, of 508 on tables
+    0.19, where a fit to all views from the beginning gains 0.94, 0.70 and 0.24.
+
+    Raises:
+        DataError: the fit diverged.
+    """
+    box = (field.low, field.high) if field.bounded else None
+    ground = Ground(field.background, field.cut_out)
+    views = [v for v in views if v.mask is not None or not field.bounded]
+    rest = replace(
+        config,
+        steps=max(1, config.steps // _LESS),
+        seconds=None if config.seconds is None else config.seconds / _LESS,
+        grow_until=0.0,
+        coarse_until=0.0,
+        moving_light=field.moving_light,
+    )
+    targets = _targets(views, ground, box, config, field.device)
+    gaussians, log = optimize(
+        field.gaussians, targets, field.background, field.radius, box, rest, progress, begun=_BEGUN
+    )
+    splats, (_, directions) = Splats.of(gaussians), _eyes(views, field.centre)
+    shading = shading_of(splats, _seen(views), field.low, field.high) if log.moving_light else None
+    return replace(field, splats=splats, directions=directions, shading=shading)
+
+
+def _targets(
+    views: Sequence[PosedView],
+    ground: Ground,
+    box: tuple[Float64, Float64] | None,
+    config: FieldConfig,
+    device: str,
+) -> list[Target]:
+    # a plain background can be painted in its own colour, and what is painted there shows from elsewhere
+    masks: Literal["exact", "outside"] = "exact" if ground.cut_out else "outside"
+    made = targets_of(views, ground.background, box, ground.cut_out, masks, _side(box, config))
+    return [t.to(device) for t in made]
+
+
+def _side(box: tuple[Float64, Float64] | None, config: FieldConfig) -> int:
+    # every pixel of an open scene is covered many times over
+    return config.max_side // 2 if box is None else config.max_side
+
+
+def _seen(views: Sequence[PosedView]) -> list[tuple[Float64, Camera]]:
+    return [(v.cam_from_world, v.camera) for v in views]
+
+
+def _eyes(views: Sequence[PosedView], centre: Float64) -> tuple[Float64, Float32]:
+    """How far the cameras are from the centre [V], and in which directions [V, 3]."""
+    eyes = np.stack([camera_centre(v.cam_from_world) for v in views]) - centre
+    distances = np.linalg.norm(eyes, axis=1)
+    return distances, (eyes / distances[:, None]).astype(np.float32)
 
 
 def _mean_colour(views: Sequence[PosedView]) -> Float32:

@@ -130,6 +130,7 @@ def optimize(
     config: FieldConfig,
     progress: Progress | None = None,
     watch: Callable[[Gaussians, Float32 | None], float] | None = None,
+    begun: float = 0.0,
 ) -> tuple[Gaussians, FitLog]:
     """Fit ``start`` to ``targets``.
 
@@ -144,6 +145,7 @@ def optimize(
         watch: how good the Gaussians, with their shading where their light moves, are on views that are not fitted
             (dB), asked in the second half of the schedule;
             the fit stops when two answers in a row are worse than the best, and goes back to that.
+        begun: share of the schedule that ``start`` has behind it; the steps are spread over the rest.
 
     Raises:
         DataError: the loss is not finite.
@@ -155,7 +157,7 @@ def optimize(
     if box is not None:
         corners = (torch.tensor(box[0], device=device).float(), torch.tensor(box[1], device=device).float())
     limit = float("inf") if box is None else 0.15 * radius
-    coarse = [t.halved() for t in targets]
+    coarse = [t.halved() for t in targets] if begun < config.coarse_until else []
     rng = np.random.default_rng(config.seed)
     pull, log, began = torch.zeros(len(start), device=device), FitLog(), time.perf_counter()
     order: list[int] = []
@@ -174,6 +176,7 @@ def optimize(
                 done = max(done, (time.perf_counter() - began) / config.seconds)
                 if done >= 1.0:
                     break
+            done = begun + (1.0 - begun) * done
             if not order:
                 order = rng.permutation(len(targets)).tolist()
             if moving is None and done >= config.coarse_until:
