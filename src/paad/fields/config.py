@@ -24,6 +24,7 @@ class FieldConfig:
     grow_every: int = 100  # steps between two rounds of splitting and pruning
     coarse_until: float = 0.25  # share of the schedule fitted at half the resolution
     squared: float = 2.0  # weight of the squared error beside the absolute one
+    gloss: float = 0.01  # weight of squared view-dependent colours beside a pixel's error
     silhouette: float = 0.5  # weight of the absolute error of alpha where it is known
     moving_light: bool | None = None  # whether the light differs from photo to photo; None finds out
     seed: int = 0  # order of the views and choice of the initial points

@@ -32,7 +32,7 @@ RATES = {
     "log_scales": 1.4e-1,  # the start is round, a surface flat: slower, and most of a short schedule goes into this
     "logit_opacities": 4e-2,
     "base": 5e-3,
-    "rest": 3e-3,
+    "rest": 6e-3,
 }
 
 
@@ -195,7 +195,8 @@ def optimize(
             loss = view_loss(adam.gaussians, target, ground, config, shading)
             loss.backward()  # type: ignore[no-untyped-call]
             pull += adam.gradient("means").norm(dim=1)
-            adam.step(_rate_factors(done))
+            pixels = target.camera.width * target.camera.height
+            adam.step(_rate_factors(done), {"rest": 2.0 * config.gloss / pixels})
             if step % config.grow_every == config.grow_every - 1:
                 log.losses.append(float(loss.detach()))
                 if not np.isfinite(log.losses[-1]):

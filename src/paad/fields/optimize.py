@@ -42,10 +42,13 @@ class GaussianAdam:
         sh = torch.cat([v["base"], v["rest"]], dim=1) if "rest" in v else v["base"]
         return Gaussians(v["means"], v["quats"], v["log_scales"], v["logit_opacities"], sh)
 
-    def step(self, factors: Mapping[str, float]) -> None:
-        """One step; ``factors`` scale the rates of the named parameters."""
+    def step(self, factors: Mapping[str, float], decay: Mapping[str, float] | None = None) -> None:
+        """One step; ``factors`` scale the rates of the named parameters, and half of ``decay`` times the square of
+        those that it names counts as part of the loss.
+        """
         for group, name in zip(self._adam.param_groups, self.values, strict=True):
             group["lr"] = self.rates[name] * factors.get(name, 1.0)
+            group["weight_decay"] = 0.0 if decay is None else decay.get(name, 0.0)
         self._adam.step()
         self._adam.zero_grad(set_to_none=True)
 
