@@ -157,7 +157,7 @@ def optimize(
     if box is not None:
         corners = (torch.tensor(box[0], device=device).float(), torch.tensor(box[1], device=device).float())
     limit = float("inf") if box is None else 0.15 * radius
-    coarse = [t.halved() for t in targets] if begun < config.coarse_until else []
+    coarse = [t.halved() for t in targets]
     rng = np.random.default_rng(config.seed)
     pull, log, began = torch.zeros(len(start), device=device), FitLog(), time.perf_counter()
     order: list[int] = []
