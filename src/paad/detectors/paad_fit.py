@@ -90,7 +90,7 @@ def with_all_views(
     """
     from paad.fields.build import fit_also
 
-    field = as_stored(fit_also(base.field, views, config, progress))
+    field = as_stored(fit_also(base.field, views, config, _told(progress, "with views kept aside")))
     return replace(base, field=field, remembered=_remembered(field, views, config))
 
 
@@ -170,7 +170,9 @@ def left_out_in_turn(
     folds = min(len(views), _FOLDS)
     for fold in range(folds):
         rest = [v for i, v in enumerate(views) if i % folds != fold]
-        base, _ = base_of(rest, shorter, points, template_spacing_deg, device, _told(progress, fold, folds))
+        base, _ = base_of(
+            rest, shorter, points, template_spacing_deg, device, _told(progress, f"calibration {fold + 1} of {folds}")
+        )
         aside, longest = views[fold::folds], longest_side(base.field, config)
         qualities += [q for q in (measure_quality(base.field, aside),) if q is not None]
         for view in aside:
@@ -195,11 +197,11 @@ def looks_the_same(field: Field, pose: Float64, other: Float64, camera: Camera) 
     return bool(there.any()) and float(same[there].mean()) > _SAME_LOOK
 
 
-def _told(progress: Progress | None, fold: int, folds: int) -> Progress | None:
+def _told(progress: Progress | None, which: str) -> Progress | None:
     """``progress`` that says which fit it is of."""
     if progress is None:
         return None
-    return lambda done, total, message: progress(done, total, f"calibration {fold + 1} of {folds}: {message}")
+    return lambda done, total, message: progress(done, total, f"{which}: {message}")
 
 
 def _as_query(field: Field, view: PosedView, masked: bool) -> QueryImage:
