@@ -39,7 +39,7 @@ from paad.fields.config import FieldConfig
 from paad.fields.field import Field
 from paad.geometry.camera import Camera
 from paad.geometry.se3 import camera_centre
-from paad.pose.estimate import THOROUGH, UPRIGHT, PoseConfig, search
+from paad.pose.estimate import ANYWHERE, SURELY_AGREEING, THOROUGH, PoseConfig, agreement_at, search
 from paad.pose.query import QueryImage, cameras_of_photo, cut_by_colour, prepare_query
 from paad.pose.refine import Alignment
 from paad.types import Bool, Float32, PosedView, Prediction, Progress, Region, SpecimenVerdict
@@ -54,16 +54,21 @@ _LEAST_PAINTED, _SAME_OUTLINE = 0.2, 0.95
 over. A round toy on another's model reaches 0.91; at right poses 56 of 61 good and stained photos of three random
 assemblies overlap by more, all of those at 400 px."""
 _DOUBTFUL, _DOUBTFUL_OF_OUTLINED = 0.8, 0.6
-"""Below this share the pose is searched for again: with the object cut out by its own colours, thoroughly, and in the
-photo as it is, nothing cut out. Beside a photo whose outline is known a good field is at a wrong pose below 0.4: of the
-photos of five random assemblies 31 had shares of 0.54 to 0.8 and poses within 0.33 degrees, 5 had shares of 0.07 to
-0.34 and poses 0.6 to 178 degrees off."""
+"""Below this share the pose is searched for again: thoroughly, and in the photo as it is, nothing cut out; where the
+object had to be told from its surroundings, unless the pose surely agrees. Beside a photo whose outline is known a good
+field is at a wrong pose below 0.4: of the photos of five random assemblies 31 had shares of 0.54 to 0.8 and poses
+within 0.33 degrees, 5 had shares of 0.07 to 0.34 and poses 0.6 to 178 degrees off."""
 
 
 _NEAREST, _FARTHEST = 0.5, 2.5
 """Distances, in those of the training views, at which an object is believed to be that had to be told from its
 surroundings, or was not: a speck far away looks like anything. Photos of four random assemblies shown to each other's
 models got verdicts as specks of a tenth of the usual area and less."""
+
+
+_LEAST_AGREEING = 1.5
+"""Agreement with the photo, see :data:`paad.pose.estimate.SURELY_AGREEING`, below which an object that had to be told
+from its surroundings is somewhere else."""
 
 
 _UNSEEN = "it looks like a side that no training view shows, or it is another object"
@@ -88,13 +93,15 @@ class Found:
     Attributes:
         compared: the comparison at that pose.
         gain: [3], of the field's brightness.
-        explained: share of the object that looks as a good specimen may.
+        explained: share of the object that looks as a good specimen may; 0 where its place says that it is another.
+        agreement: of colours and edges where the object had to be told from its surroundings; 0 elsewhere.
         render_s: seconds that the comparison took.
     """
 
     compared: Comparison
     gain: Float32
     explained: float
+    agreement: float
     render_s: float
 
 
@@ -234,9 +241,8 @@ class Paad(Detector):
         failure = PoseError("no camera was tried")
         for some, config in (
             (queries, PoseConfig()),
+            (guessed, ANYWHERE),
             (by_colour, PoseConfig()),
-            (by_colour, UPRIGHT),
-            (guessed, UPRIGHT),
             (by_colour, THOROUGH),
             (queries, THOROUGH),
             (uncut, PoseConfig()),
@@ -258,8 +264,11 @@ class Paad(Detector):
 
     def _doubtful(self, found: Found) -> float:
         query = found.compared.query
-        outlined = query.photo is None and query.mask is not None
-        return _DOUBTFUL_OF_OUTLINED if outlined and not self.learned.expectation.rough else _DOUBTFUL
+        if query.photo is None and query.mask is not None:
+            return _DOUBTFUL if self.learned.expectation.rough else _DOUBTFUL_OF_OUTLINED
+        if self._guessed(found.compared):
+            return self._least_explained(found) if found.agreement > SURELY_AGREEING else 1.0
+        return _DOUBTFUL
 
     def _unexplained(self) -> str:
         message = "no camera position explains the photo: another object, or one changed beyond recognition"
@@ -282,10 +291,12 @@ class Paad(Detector):
         began = time.perf_counter()
         field, expectation = self.field, self.learned.expectation
         compared = compare(field, expectation.remembered, query, alignment, longest_side(field, self.config))
-        explained = expectation.explained(compared)
-        if self._guessed(compared) and not self._at_usual_distance(compared):
-            explained = 0.0
-        return Found(compared, alignment.gain, explained, time.perf_counter() - began)
+        explained, agrees = expectation.explained(compared), 0.0
+        if self._guessed(compared):
+            agrees = agreement_at(self.field, compared.query, compared.cam_from_world)
+            if agrees < _LEAST_AGREEING or not self._at_usual_distance(compared):
+                explained = 0.0
+        return Found(compared, alignment.gain, explained, agrees, time.perf_counter() - began)
 
     def _guessed(self, compared: Comparison) -> bool:
         """Whether nothing but guesses says where the object ends in the photo."""

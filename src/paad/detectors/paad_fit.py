@@ -18,7 +18,15 @@ from paad.fields.field import Field
 from paad.geometry.camera import Camera
 from paad.geometry.pixels import squared_distance
 from paad.geometry.se3 import rotation_error_deg
-from paad.pose.estimate import Guide, PoseConfig, search, settled_at
+from paad.pose.estimate import (
+    ANYWHERE,
+    SURELY_AGREEING,
+    Guide,
+    PoseConfig,
+    agreement_at,
+    search,
+    settled_at,
+)
 from paad.pose.landmarks import find_landmarks
 from paad.pose.query import QueryImage, prepare_query
 from paad.pose.refine import Alignment
@@ -139,13 +147,16 @@ def good_views(base: Base, views: Sequence[PosedView], masked: bool, longest: in
 
 
 def _found(base: Base, query: QueryImage, truth: Float64) -> Alignment | None:
-    try:
-        found = search(base.field, base.guide, query, PoseConfig())[0]
-        if rotation_error_deg(found.cam_from_world, truth) < SAME_POSE_DEG:
+    guessed = query.photo is not None
+    for config in (PoseConfig(), ANYWHERE)[: 1 + guessed]:
+        try:
+            found = search(base.field, base.guide, query, config)[0]
+        except PoseError:
+            continue
+        right = rotation_error_deg(found.cam_from_world, truth) < SAME_POSE_DEG
+        if right and (not guessed or agreement_at(base.field, query, found.cam_from_world) > SURELY_AGREEING):
             return found
-    except PoseError:
-        pass
-    return None if query.photo is None else settled_at(base.field, query, truth, PoseConfig())
+    return settled_at(base.field, query, truth, PoseConfig()) if guessed else None
 
 
 def left_out_in_turn(

@@ -30,7 +30,7 @@ class PolarView:
     """A described view.
 
     Attributes:
-        rings: float32 [RINGS, ANGLES, 4], premultiplied RGB (the photo's where :func:`describe` looks beyond the mask)
+        rings: float32 [RINGS, ANGLES, 4], premultiplied RGB
             and mask.
         ray: unit viewing direction [3] through the silhouette's centroid, camera coordinates.
         size: square root of the silhouette's area over the focal length (tangent of an angle, about).
@@ -50,18 +50,12 @@ def rotation_between(a: NDArray[np.floating], b: NDArray[np.floating]) -> Float6
 
 
 def describe(
-    image: Float32,
-    mask: Float32,
-    camera: Camera,
-    shift: tuple[float, float] = (0.0, 0.0),
-    larger: float = 1.0,
-    beyond: bool = False,
+    image: Float32, mask: Float32, camera: Camera, shift: tuple[float, float] = (0.0, 0.0), larger: float = 1.0
 ) -> PolarView:
     """Describe a view: RGB [H, W, 3] and mask [H, W] in [0, 1], float32, seen by ``camera``.
 
     ``shift``, ``larger``: as if the whole silhouette, of which a part is missing, had its centroid aside by so much, in
-    units of the mask's size, and were so much larger than the mask. ``beyond``: colours are those of the whole photo,
-    also beyond the mask, and not premultiplied.
+    units of the mask's size, and were so much larger than the mask.
 
     Raises:
         PoseError: the mask is empty.
@@ -77,7 +71,7 @@ def describe(
     focal = float(np.sqrt(camera.fx * camera.fy))
     # the area as seen by a camera that looks along the ray: off-axis, a picture stretches by 1 / cos³
     size = larger * float(np.sqrt(area * ray[2] ** 3)) / focal
-    layers = np.dstack([image if beyond else image * weight[..., None], weight])
+    layers = np.dstack([image * weight[..., None], weight])
     # one ring is this many pixels wide; shrink so that sampling does not alias
     shrink = min(1.0, 1.5 / max(1e-6, size * focal * _REACH / RINGS))
     if shrink < 0.7:
@@ -92,8 +86,7 @@ def describe(
     z = np.maximum(plane[..., 2], 1e-6)
     u = (camera.fx * plane[..., 0] / z + camera.cx - 0.5).astype(np.float32)
     v = (camera.fy * plane[..., 1] / z + camera.cy - 0.5).astype(np.float32)
-    border = cv2.BORDER_REPLICATE if beyond else cv2.BORDER_CONSTANT
-    rings = cv2.remap(layers, u, v, cv2.INTER_LINEAR, borderMode=border, borderValue=0)
+    rings = cv2.remap(layers, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
     return PolarView(rings.astype(np.float32), ray, size)
 
 

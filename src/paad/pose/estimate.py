@@ -5,22 +5,21 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from paad.errors import PoseError
 from paad.fields.field import Field
 from paad.geometry.camera import Camera
+from paad.pose.anywhere import BEST_AGREEMENT, agreement, poses_anywhere
 from paad.pose.descriptors import Hypothesis, PolarView, describe, match
 from paad.pose.landmarks import Landmarks, poses_from_landmarks
 from paad.pose.query import QueryImage
-from paad.pose.recut import realigned
 from paad.pose.refine import Alignment, align
-from paad.pose.settle import needs_settling, settled
+from paad.pose.settle import laid_in, needs_settling, settled
 from paad.pose.slide import slid
 from paad.pose.templates import Templates, pose_of_hypothesis
-from paad.pose.upright import upright_poses
 from paad.types import Float32, Float64
 
 _COARSE_GAUSSIANS = 8000
@@ -56,7 +55,7 @@ class PoseConfig:
 
     hypotheses: int = 10  # starts from the templates
     incomplete: int = 0  # more of them, as if a part of the silhouette were missing
-    upright: int = 0  # as many that are rolled as training views, around a guessed outline, see paad.pose.upright
+    anywhere: int = 0  # starts wherever the photo looks like the object, whatever its outline, see paad.pose.anywhere
     slid: int = 0  # of them that are also slid over the picture, see paad.pose.slide; none by default
     stages: tuple[Stage, ...] = (
         Stage(56, 3, 1.0, 3, apart_deg=10.0),
@@ -65,24 +64,24 @@ class PoseConfig:
         Stage(420, 4, 0.5, 1, 0.05, 0.02),
     )
     landmarks: bool = False  # whether to start from landmarks, too, where there is an outline
-    recuts: int = 0  # times that an object on a table is cut out again at its pose, see paad.pose.recut
     settling_steps: int = 15  # of the last alignment, where the field does not look like the photo as it is
     gain_stiffness: float = 0.05  # how reluctantly brightness is corrected
 
 
-UPRIGHT = PoseConfig(
+ANYWHERE = PoseConfig(
     hypotheses=0,
-    upright=40,
-    slid=16,
-    recuts=2,
-    stages=(
-        Stage(56, 3, 1.0, 6, apart_deg=6.0),
-        Stage(120, 3, 1.5, 3),
-        Stage(420, 10, 1.0, 1, 0.05),
-        Stage(420, 4, 0.5, 1, 0.05, 0.02),
-    ),
+    anywhere=12,
+    stages=(Stage(56, 12, 1.5, 4, 0.1), Stage(120, 12, 1.0, 2, 0.1), Stage(420, 12, 0.5, 1, 0.1)),
 )
-"""For a photo on a table whose object's guessed outline misleads, and which is rolled as training views are."""
+"""For a photo on a table whose object's guessed outline misleads, and which is rolled as training views are: nothing is
+cut out, the field is laid into the photo under its light, see :func:`paad.pose.settle.laid_in`."""
+_ALIKE = 0.35
+SURELY_AGREEING, _AGREEMENT_PX = 2.0, 80.0
+"""Agreement of colours and edges, see :func:`agreement_at`, from which on a pose on a table is hardly in doubt, and
+the object's size in pixels at which it is measured. Under a light of its own a stripe of a table looks like many an
+object, and was explained to 0.99, but has not its edges. Of 69 photos of three random assemblies on tables 66 are
+within a degree of their poses and agree by 1.88 to 3.25, one is 1.4 degrees off (1.44), two are at wrong poses (0.85,
+0.97); of 36 photos of others shown to four models 34 agree by 0.06 to 1.39, two by 1.85 and 1.96."""
 THOROUGH = PoseConfig(
     hypotheses=10,
     incomplete=40,
@@ -103,7 +102,18 @@ def object_size_px(query: QueryImage, field: Field) -> float:
     """About how many pixels the object measures in the query."""
     if query.mask is not None:
         return 2.0 * float(np.sqrt(max(query.mask.sum(), 1.0) / np.pi)) * 1.3
+    return usual_size_px(query, field)
+
+
+def usual_size_px(query: QueryImage, field: Field) -> float:
+    """How many pixels the object's sphere measures in a query from the usual distance."""
     return 2.0 * query.camera.fx * field.radius / field.distance
+
+
+def agreement_at(field: Field, query: QueryImage, cam_from_world: Float64) -> float:
+    """How well colours and edges of the field at a pose [4, 4] agree with the query as it was taken; at most 4."""
+    level = query.scaled(min(1.0, _AGREEMENT_PX / usual_size_px(query, field)))
+    return agreement(field.over(query.background), level, cam_from_world)
 
 
 @dataclass(frozen=True)
@@ -121,7 +131,7 @@ def search(field: Field, guide: Guide, query: QueryImage, config: PoseConfig) ->
         PoseError: nothing that could be the object is seen, or no start leads anywhere.
     """
     starts = starting_poses(field, guide, query, config)
-    size = object_size_px(query, field)
+    size = usual_size_px(query, field) if config.anywhere else object_size_px(query, field)
     field = field.over(query.background)
     sparse = field.decimated(_COARSE_GAUSSIANS)
     if config.slid:
@@ -130,7 +140,10 @@ def search(field: Field, guide: Guide, query: QueryImage, config: PoseConfig) ->
     for stage in config.stages:
         level = query.scaled(min(1.0, stage.object_px / size))
         shown = sparse if stage.object_px <= 64 else field
-        found = _aligned(shown, level, starts, stage, config.gain_stiffness)
+        if config.anywhere:
+            found = _laid_in(shown, level, starts, stage)
+        else:
+            found = _aligned(shown, level, starts, stage, config.gain_stiffness)
         if not found:
             raise PoseError("no camera position explains the photo: the search left the picture from every start")
         found = distinct(sorted(found, key=lambda a: a.cost))[: stage.kept]
@@ -138,8 +151,6 @@ def search(field: Field, guide: Guide, query: QueryImage, config: PoseConfig) ->
         starts = [a.cam_from_world for a in found]
     if needs_settling(field, query):
         level = query.scaled(min(1.0, config.stages[-1].object_px / size))
-        for _ in range(config.recuts):
-            found[0] = realigned(field, level, found[0], config.gain_stiffness)
         found[0] = settled(field, level, found[0], config.settling_steps)
     return found
 
@@ -158,11 +169,12 @@ def starting_poses(field: Field, guide: Guide, query: QueryImage, config: PoseCo
         PoseError: the photo shows nothing that could be the object.
     """
     out: list[Float64] = []
-    if query.mask is not None and guide.templates is not None:
+    if config.anywhere and guide.templates is not None:
+        out += poses_anywhere(field, guide.templates, query, config.anywhere)
+    elif query.mask is not None and guide.templates is not None:
         described = describe(query.image, query.mask, query.camera)
         guesses = match(described.rings, guide.templates.spectra, config.hypotheses)
         out += [pose_of_hypothesis(g, described, guide.templates, field.centre) for g in guesses]
-        out += upright_poses(guide.templates, query, field.centre, config.upright) if config.upright else []
         out += _of_a_part(field, guide.templates, query.image, query.mask, query.camera, config.incomplete)
     if guide.landmarks is not None and (config.landmarks or not out):
         out = poses_from_landmarks(guide.landmarks, query) + out
@@ -211,6 +223,20 @@ def _aligned(
         if aligned is not None:
             found.append(aligned)
     return found
+
+
+def _laid_in(field: Field, query: QueryImage, starts: Sequence[Float64], stage: Stage) -> list[Alignment]:
+    """What ``starts`` lead to, the field being laid into the photo as it was taken; how little it agrees is the cost.
+
+    Under a light of its own a dark stripe of the table looks like a side of the object seen from afar, but has not its
+    edges.
+    """
+    found = (laid_in(field, query, start, stage.steps, stage.blur_px, stage.least_scale, _ALIKE) for start in starts)
+    return [
+        replace(a, cost=BEST_AGREEMENT - agreement(field, query, a.cam_from_world))
+        for a in found
+        if math.isfinite(a.cost)
+    ]
 
 
 def distinct(found: Sequence[Alignment]) -> list[Alignment]:

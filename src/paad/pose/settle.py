@@ -16,7 +16,7 @@ from paad.geometry.depth import filled_depth
 from paad.geometry.pixels import squared_distance
 from paad.pose.query import QueryImage
 from paad.pose.refine import Alignment, blurred, gauss_newton_step
-from paad.types import Float32
+from paad.types import Float32, Float64
 
 _BLUR_PX = 0.5
 _LEAST_SCALE = 0.02
@@ -39,14 +39,42 @@ def settled(field: Field, query: QueryImage, found: Alignment, steps: int) -> Al
 
     The field's background must be the query's.
     """
+    last = laid_in(field, query, found.cam_from_world, steps, _BLUR_PX, _LEAST_SCALE, _ALIKE, found.gain)
+    return Alignment(last.cam_from_world, found.cost, found.gain)
+
+
+def laid_in(
+    field: Field,
+    query: QueryImage,
+    start: Float64,
+    steps: int,
+    blur_px: float,
+    least_scale: float,
+    alike: float,
+    gain: Float32 | None = None,
+) -> Alignment:
+    """``start`` [4, 4] refined in at most ``steps`` steps beside the photo as it was taken; no outline is needed.
+
+    Its cost is the mean truncated squared difference over what is drawn; inf where nothing is.
+
+    Args:
+        field: over the query's background.
+        query: the photo.
+        start: the pose [4, 4].
+        steps: how many at most.
+        blur_px: standard deviation by which both pictures are blurred.
+        least_scale, alike: as in :func:`paad.pose.refine.gauss_newton_step`.
+        gain: [3], of the field's brightness, where its light does not move; None: as it is.
+    """
     photo = query.image if query.photo is None else query.photo
-    seen = blurred(photo, _BLUR_PX)
-    pose, best, least = found.cam_from_world, found.cam_from_world, np.inf
+    seen = blurred(photo, blur_px)
+    gain = np.ones(3, np.float32) if gain is None else gain
+    pose, best, least = start, start, np.inf
     maps: tuple[Float32, Float32] | None = None
     moved_px = np.inf
     for step in range(steps + 1):
         if field.shading is None:
-            picture = drawn_beside(field, photo, pose, query.camera, found.gain)
+            picture = drawn_beside(field, photo, pose, query.camera, gain)
             drawn = picture.colour
         else:
             if moved_px > _SAME_LIGHT_PX:
@@ -67,11 +95,9 @@ def settled(field: Field, query: QueryImage, found: Alignment, steps: int) -> Al
             best, least = pose, cost
         if step == steps:
             break
-        stepped = gauss_newton_step(
-            blurred(drawn, _BLUR_PX), seen, depth, query.camera, pose, field, _LEAST_SCALE, _ALIKE
-        )
+        stepped = gauss_newton_step(blurred(drawn, blur_px), seen, depth, query.camera, pose, field, least_scale, alike)
         if stepped is None or stepped[1] < _DONE_PX:
             break
         pose = stepped[0]
         moved_px += stepped[1]
-    return Alignment(best, found.cost, found.gain)
+    return Alignment(best, least, gain)
