@@ -100,7 +100,7 @@ def test_edges_are_directions_whatever_is_darker() -> None:
 def test_starts_anywhere_are_near_where_an_outline_misleads(field: Field, templates: Templates) -> None:
     near = {"by the outline": 0, "anywhere": 0}
     guide = Guide(templates, None)
-    for seed in range(4):
+    for seed in range(6):
         direction = np.random.default_rng(seed).normal(size=3)
         truth = pose_from(direction / np.linalg.norm(direction), roll_deg=ROLL_DEG)
         query = _on_stripes(field, truth)
@@ -111,7 +111,7 @@ def test_starts_anywhere_are_near_where_an_outline_misleads(field: Field, templa
         for name, poses in starts.items():
             assert 0 < len(poses) <= 6
             near[name] += min(rotation_error_deg(p, truth) for p in poses) < 15.0
-    assert near["anywhere"] == 4
+    assert near["anywhere"] == 6
     assert near["anywhere"] >= near["by the outline"] + 2
 
 
