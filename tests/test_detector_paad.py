@@ -12,6 +12,7 @@ import torch
 import paad
 from paad.data.files import write_bytes
 from paad.detectors.modelfile import read_model, write_model
+from paad.detectors.paad_find import compared_at, is_guessed
 from paad.detectors.paad_fit import looks_the_same
 from paad.errors import DataError, ModelFileError, UsageError
 from paad.fields.build import LEAST_TO_SPLIT
@@ -240,6 +241,24 @@ def test_an_object_that_was_guessed_is_believed_at_usual_distances_only(
     at = Alignment(pose, 0.0, np.ones(3, np.float32))
     guessed = QueryImage(photo, np.ones(photo.shape[:2], np.float32), field.camera, field.background, photo)
     told = QueryImage(photo, np.ones(photo.shape[:2], np.float32), field.camera, field.background)
-    assert (detector._compared(guessed, at).explained > 0.9) is believed
-    assert detector._guessed(detector._compared(guessed, at).compared)
-    assert not detector._guessed(detector._compared(told, at).compared)
+    longest = max(photo.shape[:2])
+    beside = compared_at(detector.learned, guessed, at, longest)
+    assert (beside.explained > 0.9) is believed
+    assert beside.agreement > 2.0
+    assert is_guessed(field, beside.compared)
+    other = compared_at(detector.learned, told, at, longest)
+    assert not is_guessed(field, other.compared)
+    assert other.agreement == 0.0
+
+
+def test_what_is_explained_by_light_alone_is_not_believed(detector: object) -> None:
+    """A grey wall looks like a grey object under some light; it has not its edges."""
+    field = detector.field
+    pose = pose_from(np.array([0.6, 0.0, 0.8]), distance=field.distance)
+    drawn = field.draw(pose, field.camera)
+    own = drawn.colour[drawn.alpha > 0.9].mean(axis=0)
+    wall = np.broadcast_to(own, drawn.colour.shape).astype(np.float32).copy()
+    guessed = QueryImage(wall, np.ones(wall.shape[:2], np.float32), field.camera, field.background, wall)
+    beside = compared_at(detector.learned, guessed, Alignment(pose, 0.0, np.ones(3, np.float32)), max(wall.shape[:2]))
+    assert beside.agreement < 1.0
+    assert beside.explained == 0.0

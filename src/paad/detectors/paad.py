@@ -7,21 +7,19 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, ClassVar
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from paad.compare.comparison import (
     Comparison,
-    compare,
     enlarged,
-    outlines_agree,
     shows_background,
 )
 from paad.compare.kinds import Scene
 from paad.compare.regions import find_regions
 from paad.compare.surface import on_surface
 from paad.detectors.base import Detector, float_image
+from paad.detectors.paad_find import Found, find, least_explained, usually_explained
 from paad.detectors.paad_fit import (
     Refound,
     base_of,
@@ -37,39 +35,7 @@ from paad.detectors.settings import torch_device
 from paad.errors import PoseError, UsageError
 from paad.fields.config import FieldConfig
 from paad.fields.field import Field
-from paad.geometry.camera import Camera
-from paad.geometry.se3 import camera_centre
-from paad.pose.estimate import ANYWHERE, SURELY_AGREEING, THOROUGH, PoseConfig, agreement_at, search
-from paad.pose.query import QueryImage, cameras_of_photo, cut_by_colour, prepare_query
-from paad.pose.refine import Alignment
 from paad.types import Bool, Float32, PosedView, Prediction, Progress, Region, SpecimenVerdict
-
-_LEAST_EXPLAINED, _LEAST_OF_ROUGH, _LEAST_CUT_OUT = 0.4, 0.55, 0.6
-"""Share of the object that a good specimen must explain for a verdict, see :meth:`Expectation.explained`: of a good
-field, of a rough one, and where the object had to be told from surroundings that nobody knows. Other objects and wrong
-poses reach 0.3, 0.5 and 0.6, or nearly: of 360 photos of four random assemblies on tables 27 of the 32 poses that were
-wrong explain less than 0.6, and 1 of the others."""
-_LEAST_PAINTED, _SAME_OUTLINE = 0.2, 0.95
-"""An outline that overlaps the object's by so much is no other object's, and most of what is inside may then be painted
-over. A round toy on another's model reaches 0.91; at right poses 56 of 61 good and stained photos of three random
-assemblies overlap by more, all of those at 400 px."""
-_DOUBTFUL, _DOUBTFUL_OF_OUTLINED = 0.8, 0.6
-"""Below this share the pose is searched for again: thoroughly, and in the photo as it is, nothing cut out; where the
-object had to be told from its surroundings, unless the pose surely agrees. Beside a photo whose outline is known a good
-field is at a wrong pose below 0.4: of the photos of five random assemblies 31 had shares of 0.54 to 0.8 and poses
-within 0.33 degrees, 5 had shares of 0.07 to 0.34 and poses 0.6 to 178 degrees off."""
-
-
-_NEAREST, _FARTHEST = 0.5, 2.5
-"""Distances, in those of the training views, at which an object is believed to be that had to be told from its
-surroundings, or was not: a speck far away looks like anything. Photos of four random assemblies shown to each other's
-models got verdicts as specks of a tenth of the usual area and less."""
-
-
-_LEAST_AGREEING = 1.5
-"""Agreement with the photo, see :data:`paad.pose.estimate.SURELY_AGREEING`, below which an object that had to be told
-from its surroundings is somewhere else."""
-
 
 _UNSEEN = "it looks like a side that no training view shows, or it is another object"
 
@@ -84,25 +50,6 @@ class PaadConfig(FieldConfig):
     use_all_views: bool = True  # after calibration, learn the views kept aside, too
     find_object: bool = True  # without masks, learn the object that all views turn around and not the room
     judge_doubtful: bool = False  # score photos whose pose is in doubt, too: to compare methods, not to inspect
-
-
-@dataclass(frozen=True)
-class Found:
-    """A photo beside the field at the pose that was found.
-
-    Attributes:
-        compared: the comparison at that pose.
-        gain: [3], of the field's brightness.
-        explained: share of the object that looks as a good specimen may; 0 where its place says that it is another.
-        agreement: of colours and edges where the object had to be told from its surroundings; 0 elsewhere.
-        render_s: seconds that the comparison took.
-    """
-
-    compared: Comparison
-    gain: Float32
-    explained: float
-    agreement: float
-    render_s: float
 
 
 class Paad(Detector):
@@ -204,7 +151,7 @@ class Paad(Detector):
         except PoseError as error:
             return _unknown(height, width, str(error), began, 0.0)
         posed = time.perf_counter()
-        if found.explained < self._least_explained(found) and not self.config.judge_doubtful:
+        if found.explained < least_explained(learned, found) and not self.config.judge_doubtful:
             return _unknown(height, width, self._unexplained(), began, found.explained)
         if found.compared.unseen and not self.config.judge_doubtful:
             return _unknown(height, width, _UNSEEN, began, found.explained)
@@ -224,95 +171,18 @@ class Paad(Detector):
         )
 
     def find(self, rgb: Float32, alpha: Float32 | None) -> Found:
-        """The pose of a photo [H, W, 3] with mask [H, W] or without, for the likeliest of the cameras it may be from.
+        """The pose of a photo [H, W, 3] with mask [H, W] or without, see :func:`paad.detectors.paad_find.find`.
 
         Raises:
-            PoseError: no pose with any of them.
+            PoseError: no pose with any of the cameras it may be from.
         """
-        cameras = cameras_of_photo(self.field.camera, rgb.shape[1], rgb.shape[0])
-        queries = [self._query(rgb, alpha, camera) for camera in cameras]
-        templates = self.learned.guide.templates
-        coloured = [] if templates is None else [cut_by_colour(q, templates.colours) for q in queries]
-        by_colour = [q for q in coloured if q is not None]
-        guessed = [q for q in queries if q.photo is not None]
-        # a window cut out of a picture may hold little but the object, and telling it from surroundings then fails
-        uncut = [QueryImage(q.photo, None, q.camera, q.background) for q in queries if q.photo is not None]
-        best: Found | None = None
-        failure = PoseError("no camera was tried")
-        for some, config in (
-            (queries, PoseConfig()),
-            (guessed, ANYWHERE),
-            (by_colour, PoseConfig()),
-            (by_colour, THOROUGH),
-            (queries, THOROUGH),
-            (uncut, PoseConfig()),
-        ):
-            tried: list[tuple[QueryImage, Alignment]] = []
-            for query in some:
-                try:
-                    tried.append((query, search(self.field, self.learned.guide, query, config)[0]))
-                except PoseError as error:
-                    failure = error
-            if tried:
-                found = self._compared(*min(tried, key=lambda t: t[1].cost))
-                best = found if best is None or found.explained > best.explained else best
-            if best is not None and best.explained > self._doubtful(best):
-                break
-        if best is None:
-            raise failure
-        return best
-
-    def _doubtful(self, found: Found) -> float:
-        query = found.compared.query
-        if query.photo is None and query.mask is not None:
-            return _DOUBTFUL if self.learned.expectation.rough else _DOUBTFUL_OF_OUTLINED
-        if self._guessed(found.compared):
-            return self._least_explained(found) if found.agreement > SURELY_AGREEING else 1.0
-        return _DOUBTFUL
+        return find(self.learned, rgb, alpha, longest_side(self.field, self.config))
 
     def _unexplained(self) -> str:
         message = "no camera position explains the photo: another object, or one changed beyond recognition"
         if self.learned.expectation.trusted:
             message += ", or a side that too few training views show"
         return message
-
-    def _least_explained(self, found: Found) -> float:
-        """The share of the object that must be explained for a verdict."""
-        return max(self.learned.expectation.trusted, self._least_of_its_kind(found))
-
-    def _least_of_its_kind(self, found: Found) -> float:
-        if self._guessed(found.compared):
-            return _LEAST_CUT_OUT
-        if self.learned.expectation.rough:
-            return _LEAST_OF_ROUGH
-        return _LEAST_PAINTED if outlines_agree(found.compared) > _SAME_OUTLINE else _LEAST_EXPLAINED
-
-    def _compared(self, query: QueryImage, alignment: Alignment) -> Found:
-        began = time.perf_counter()
-        field, expectation = self.field, self.learned.expectation
-        compared = compare(field, expectation.remembered, query, alignment, longest_side(field, self.config))
-        explained, agrees = expectation.explained(compared), 0.0
-        if self._guessed(compared):
-            agrees = agreement_at(self.field, compared.query, compared.cam_from_world)
-            if agrees < _LEAST_AGREEING or not self._at_usual_distance(compared):
-                explained = 0.0
-        return Found(compared, alignment.gain, explained, agrees, time.perf_counter() - began)
-
-    def _guessed(self, compared: Comparison) -> bool:
-        """Whether nothing but guesses says where the object ends in the photo."""
-        return self.field.bounded and (compared.query.photo is not None or compared.query.mask is None)
-
-    def _at_usual_distance(self, compared: Comparison) -> bool:
-        eye = camera_centre(compared.cam_from_world) - self.field.centre
-        return _NEAREST < float(np.linalg.norm(eye)) / self.field.distance < _FARTHEST
-
-    def _query(self, rgb: Float32, alpha: Float32 | None, camera: Camera) -> QueryImage:
-        """The photo no larger than the training views, its object told from its surroundings."""
-        longest = max(self.field.camera.width, self.field.camera.height)
-        if max(camera.width, camera.height) > longest:
-            camera = camera.scaled(longest / max(camera.width, camera.height))
-        small = None if alpha is None else _reduced(alpha, camera)
-        return prepare_query(_reduced(rgb, camera), small, camera, self.field.background, self.field.bounded)
 
     def _judge(self, compared: Comparison, threshold: float | None, width: int, height: int) -> Prediction:
         """Score, verdict, and the map and reference at the photo's own size."""
@@ -357,7 +227,6 @@ class Paad(Detector):
     def summary(self) -> dict[str, Any]:
         """What was learned, for people."""
         learned = self.learned
-        usual = _LEAST_OF_ROUGH if learned.expectation.rough else _LEAST_EXPLAINED
         return {
             "gaussians": len(learned.field.splats),
             "masks": "none" if not learned.field.bounded else "found" if learned.log.object_found else "given",
@@ -366,7 +235,7 @@ class Paad(Detector):
             "fit_seconds": round(learned.log.seconds, 2),
             "steps": learned.log.steps,
             # more than usual where too few views leave poses in doubt
-            "verdict_from_pose_quality": round(max(usual, learned.expectation.trusted), 3),
+            "verdict_from_pose_quality": round(usually_explained(learned), 3),
         }
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
@@ -380,13 +249,6 @@ class Paad(Detector):
         out = cls(device=device, **manifest["config"])
         out._learned = unpack(tensors, manifest, out.device)
         return out
-
-
-def _reduced(picture: Float32, camera: Camera) -> Float32:
-    if picture.shape[:2] == (camera.height, camera.width):
-        return picture
-    out: Float32 = cv2.resize(picture, (camera.width, camera.height), interpolation=cv2.INTER_AREA)
-    return out
 
 
 def _unknown(height: int, width: int, message: str, began: float, quality: float) -> Prediction:
