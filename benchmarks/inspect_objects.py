@@ -7,8 +7,8 @@ the test views as they are and rolled by a random angle, detection figures, and 
 ``--strangers`` the photos of those other objects, an empty picture and noise are shown to each model, and the share
 that is answered "unknown" is printed. "explained" is what that answer rests on (``pose_quality``): the tenth and the
 half of good and of defective photos, and the largest of strangers; "error" is that of good views, which tells good
-fields from rough ones. The two limits in ``paad.detectors.paad_find`` and the one in ``paad.compare.comparison`` lie between
-such figures. A model that lies in ``--models`` already is not fitted again.
+fields from rough ones. The limits in ``paad.detectors.paad_find`` and the one in ``paad.compare.comparison`` lie
+between such figures. A model that lies in ``--models`` already is not fitted again.
 """
 
 from __future__ import annotations
