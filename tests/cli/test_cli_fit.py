@@ -100,6 +100,28 @@ def test_a_file_that_may_not_grow_is_one_plain_line(toy_dir: Path, tmp_path: Pat
     assert os.listdir(tmp_path) == []
 
 
+def test_an_interruption_inside_a_destructor_is_not_lost(toy_dir: Path, tmp_path: Path) -> None:
+    prelude = f"""
+import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})
+import signal, time, tiny_detector
+class Gone:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+        time.sleep(0)
+def fit(self, views, progress=None, before=tiny_detector.Tiny.fit):
+    Gone()
+    return before(self, views, progress)
+tiny_detector.Tiny.fit = fit
+"""
+    child = _child(prelude, "fit", toy_dir, "--out", tmp_path / "m.paad", "--method", "tiny", "--pause", "0.2",
+                   "--steps", "50")  # fmt: skip
+    _, err = child.communicate(timeout=60)
+    assert child.returncode == 1
+    assert err.endswith("paad: interrupted; nothing half-written was left behind\n")
+    assert "Traceback" not in err
+    assert os.listdir(tmp_path) == []
+
+
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_an_interruption_leaves_nothing(toy_dir: Path, tmp_path: Path, sent: signal.Signals) -> None:
     child = _child("", "fit", toy_dir, "--out", tmp_path / "m.paad", "--method", "tiny", "--pause", "0.2", "--steps",

@@ -7,10 +7,12 @@ Exit codes: 0 done, 2 wrong usage, 3 unusable input, 4 something optional is mis
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
@@ -33,6 +35,8 @@ COMMANDS = {
 }
 """Name and one line of help of every command; the module is ``paad.cli.<name>``."""
 
+_SEND_AGAIN_SECONDS = 0.05
+
 _EPILOG = """\
 exit codes: 0 done, 2 wrong usage, 3 unusable input, 4 something optional is missing, 1 anything else
 'paad COMMAND --help' explains one command. Start with: paad demo
@@ -46,10 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Taken out here, so that it may stand anywhere without every subparser declaring it.
     arguments = [argument for argument in arguments if argument != "--debug"]
     if argv is None:
-        # A polite kill ends like Ctrl-C, so that temporary files are removed; so does an interrupt that was sent to
-        # a job which a script had put in the background, where Python would ignore it.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        _heed_interrupts()
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")  # a file name may not fit the terminal's encoding
     try:
@@ -76,6 +77,30 @@ def main(argv: Sequence[str] | None = None) -> int:
         text = " ".join(str(error).split()) or "no message"
         hint = "" if debug else " (add --debug or set PAAD_DEBUG=1 for the traceback)"
         return _fail(f"unexpected {type(error).__name__}: {text}{hint}", 1, debug)
+
+
+def _heed_interrupts() -> None:
+    """Let an interrupt end this process whenever it comes.
+
+    A polite kill ends like Ctrl-C, so that temporary files are removed; so does an interrupt that was sent to a job
+    which a script had put in the background, where Python would ignore it. One that arrives inside a destructor or a
+    callback of the garbage collector (each import runs one) is lost in Python: it is sent again.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    report = sys.unraisablehook
+
+    def again(unraisable: sys.UnraisableHookArgs) -> None:
+        if issubclass(unraisable.exc_type, KeyboardInterrupt):
+            # Not from here, where it would be lost as well.
+            timer = threading.Timer(_SEND_AGAIN_SECONDS, os.kill, (os.getpid(), signal.SIGINT))
+            timer.daemon = True
+            with contextlib.suppress(RuntimeError):  # no new thread: the process is ending already
+                timer.start()
+        else:
+            report(unraisable)
+
+    sys.unraisablehook = again
 
 
 def available() -> dict[str, str]:
