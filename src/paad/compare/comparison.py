@@ -80,6 +80,8 @@ class Expectation:
         error: by how much good views are usually missed: root of the mean squared difference over the object.
         trusted: the share of the object that must be explained, see :meth:`explained`, for a pose to be believed; 0
             where poses are found as they should be.
+        agreeing: how well colours and edges must agree for a verdict where the object had to be told from its
+            surroundings, see :func:`paad.pose.estimate.agreement_at`.
     """
 
     remembered: Float32
@@ -89,6 +91,7 @@ class Expectation:
     support: Support
     error: float
     trusted: float = 0.0
+    agreeing: float = 0.0
 
     @property
     def rough(self) -> bool:

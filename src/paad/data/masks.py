@@ -123,10 +123,11 @@ def cut_out(image: UInt8) -> Float32:
     return grab_cut(image, guess)
 
 
-def grab_cut(image: UInt8, guess: Bool, within: Bool | None = None) -> Float32:
+def grab_cut(image: UInt8, guess: Bool, within: Bool | None = None, surely: Bool | None = None) -> Float32:
     """Mask [H, W] in [0, 1] of the largest connected piece that GrabCut makes of a ``guess`` [H, W].
 
-    The border of the photo, uint8 [H, W, 3], is taken for surroundings, or what is not ``within`` [H, W].
+    The border of the photo, uint8 [H, W, 3], is taken for surroundings, or what is not ``within`` [H, W]; what is
+    ``surely`` [H, W] of the object stays so.
     """
     scale = min(1.0, _CUT_PX / max(image.shape[:2]))
     height, width = (max(16, round(n * scale)) for n in image.shape[:2])
@@ -144,6 +145,8 @@ def grab_cut(image: UInt8, guess: Bool, within: Bool | None = None) -> Float32:
         edge = max(2, round(0.04 * min(height, width)))
         for side in (np.s_[:edge], np.s_[-edge:], np.s_[:, :edge], np.s_[:, -edge:]):
             marks[side] = cv2.GC_BGD
+    if surely is not None:
+        marks[reduced(surely)] = cv2.GC_FGD
     if not (marks == cv2.GC_PR_FGD).any() or (marks == cv2.GC_PR_FGD).all():
         return np.zeros(image.shape[:2], np.float32)
     cv2.setRNGSeed(0)  # of the clustering of colours

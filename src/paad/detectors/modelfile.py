@@ -17,7 +17,7 @@ from paad.data.files import whole_file
 from paad.errors import ModelFileError, PaadError
 
 FORMAT = "paad-model"
-FORMAT_VERSION = 8
+FORMAT_VERSION = 9
 """Of what is written, and the only one that is read: an older file has to be fitted again. 6: thresholds that know the
 training views around; 7: light that moves; 8: how training views are rolled."""
 

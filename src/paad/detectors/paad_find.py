@@ -41,11 +41,6 @@ surroundings, or was not: a speck far away looks like anything. Photos of four r
 models got verdicts as specks of a tenth of the usual area and less."""
 
 
-_LEAST_AGREEING = 1.5
-"""Agreement with the photo, see :data:`paad.pose.estimate.SURELY_AGREEING`, below which an object that had to be told
-from its surroundings is somewhere else."""
-
-
 @dataclass(frozen=True)
 class Found:
     """A photo beside the field at the pose that was found.
@@ -138,7 +133,7 @@ def compared_at(learned: Learned, query: QueryImage, alignment: Alignment, longe
     explained, agrees = expectation.explained(compared), 0.0
     if is_guessed(field, compared):
         agrees = agreement_at(field, query, compared.cam_from_world)
-        if agrees < _LEAST_AGREEING or not _at_usual_distance(field, compared):
+        if agrees < expectation.agreeing or not _at_usual_distance(field, compared):
             explained = 0.0
     return Found(compared, alignment.gain, explained, agrees, time.perf_counter() - began)
 

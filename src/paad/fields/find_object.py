@@ -18,6 +18,7 @@ import numpy as np
 from paad.data.masks import BINS, colour_densities, grab_cut
 from paad.errors import DataError
 from paad.fields.carve import cell_centres, inside_silhouettes
+from paad.fields.standing_out import standing_out
 from paad.geometry.camera import Camera
 from paad.geometry.views import view_volume
 from paad.render.threads import spread
@@ -26,14 +27,17 @@ from paad.types import Bool, Float32, Float64, PosedView
 _SIDE_PX, _CELLS = 160, 80
 _VIEWS = 64
 """That colours and shape are learned from; all are cut out."""
-_FIRST, _WITHIN = 1.0, 1.3
+_FIRST, _WITHIN, _WITHIN_DEEP = 1.0, 1.3, 1.6
 """Radii about the point that is looked at, as shares of what most cameras see around it: of what is first taken for the
-object, so that a part in a colour of its own is not learned as surroundings, and of what may be."""
+object, so that a part in a colour of its own is not learned as surroundings, and of what may be, by colours and by
+depth: a tall object in upright photos reaches farther than they are wide."""
 _ROUNDS, _SAME = 12, 0.99
 _SPECKLE_PX = 1.5
 _BESIDE_PX, _BEYOND_PX, _ASIDE_PX = 3, 4, 2
 """Pixels of the reduced photos: what is farther from the silhouette is beside the object; an outline ends nearer; and
 what only a few outlines hold, a piece of the table, lies aside of the shape that all of them carve."""
+_BAND_PX = 2
+"""Pixels of the reduced photos by which an outline told by depth may be wrong."""
 _DISSENT = 0.15
 """Share of the views in which a place of the object may show another colour, or lie beside its outline."""
 _LEAST_CELLS = 30
@@ -47,20 +51,44 @@ _AREA = (0.003, 0.6)
 def with_object_masks(views: Sequence[PosedView]) -> list[PosedView] | None:
     """``views`` with masks of the object that they turn around; None where no such object stands out.
 
-    An object does not stand out where its colours are those of what is beside it, where most views show it only in
-    part, or where outlines and shape disagree: the median intersection over union of a photo's outline and the
-    silhouette of the shape that all outlines carve is 0.84 at least. A view where it is less than 0.7 has no mask.
+    It is told by its colours, or, where these are those of what is beside it and nothing but the camera moves, by its
+    depth. It does not stand out where most views show it only in part, or where outlines and shape disagree: the median
+    intersection over union of a photo's outline and the silhouette of the shape that all outlines carve is 0.84 at
+    least. A view where it is less than 0.7 has no mask.
 
     Args:
         views: posed photos; masks that they have are not looked at.
     """
+    return _by_colour(views) or _by_depth(views)
+
+
+def _by_colour(views: Sequence[PosedView]) -> list[PosedView] | None:
     space = _Space.of(views)
-    if space is None:
+    solid = None if space is None else _shape(space)
+    if space is None or solid is None:
         return None
-    solid = _shape(space)
+    shown = [_silhouette(space, solid, v) for v in space.small]
+    return _believed(views, space, _outlines(views, shown, [_grown(m, _BEYOND_PX) for m in shown]))
+
+
+def _by_depth(views: Sequence[PosedView]) -> list[PosedView] | None:
+    space = _Space.of(views, _WITHIN_DEEP)
+    stands = None if space is None else standing_out(views, space.centre, space.reach)
+    if space is None or stands is None:
+        return None
+    shown = [_resized(m, v.camera) > 0.5 for m, v in zip(stands, space.small, strict=True)]
+    solid = _carved(space, space.small, shown)
     if solid is None:
         return None
-    outlines = _outlines(views, [_silhouette(space, solid, v) for v in space.small])
+    beside = [_grown(_silhouette(space, solid, v), _ASIDE_PX) for v in space.small]
+    shown = [m & around for m, around in zip(shown, beside, strict=True)]
+    sure = [~_grown(~m, _BAND_PX) for m in shown]
+    return _believed(views, space, _outlines(views, shown, [_grown(m, _BAND_PX) for m in shown], sure))
+
+
+def _believed(views: Sequence[PosedView], space: _Space, outlines: Sequence[Float32]) -> list[PosedView] | None:
+    """``views`` with those of the ``outlines`` [H, W] that the shape which all of them carve bears out; None where too
+    few of them, or a speck, or a whole room."""
     shown, agreement = _carved_by(space, outlines)
     area = float(np.median([m.mean() for m in outlines]))
     if np.median(agreement) < _LEAST_AGREEMENT or not _AREA[0] < area < _AREA[1]:
@@ -86,26 +114,31 @@ def masks_agree(views: Sequence[PosedView]) -> bool:
 
 @dataclass(frozen=True)
 class _Space:
-    """Reduced photos, ``small``, and cells that may be of the object: ``grid`` [X, Y, Z, 3], cubes of a ``size``;
-    those ``within`` [X, Y, Z] may be, those ``first`` [X, Y, Z] are taken to be at first.
+    """Reduced photos, ``small``, the ball that most of them see whole, ``centre`` [3] and ``reach``, and cells that may
+    be of the object: ``grid`` [X, Y, Z, 3], cubes of a ``size``; those ``within`` [X, Y, Z] may be, those ``first``
+    [X, Y, Z] are taken to be at first.
     """
 
     small: list[PosedView]
+    centre: Float64
+    reach: float
     grid: Float64
     size: float
     first: Bool
     within: Bool
 
     @classmethod
-    def of(cls, views: Sequence[PosedView]) -> _Space | None:
+    def of(cls, views: Sequence[PosedView], within: float = _WITHIN) -> _Space | None:
         """None where the views do not turn around anything."""
         try:
             centre, reach = view_volume([v.camera for v in views], np.array([v.cam_from_world for v in views]))
         except DataError:
             return None
-        grid, size = cell_centres(centre - _WITHIN * reach, centre + _WITHIN * reach, _CELLS)
+        grid, size = cell_centres(centre - within * reach, centre + within * reach, _CELLS)
         away = np.linalg.norm(grid - centre, axis=-1)
-        return cls([_reduced(v) for v in views], grid, size, away < _FIRST * reach, away < _WITHIN * reach)
+        return cls(
+            [_reduced(v) for v in views], centre, reach, grid, size, away < _FIRST * reach, away < within * reach
+        )
 
 
 def _carved_by(space: _Space, masks: Sequence[Float32]) -> tuple[list[Bool], list[float]]:
@@ -160,18 +193,18 @@ def _coloured_alike(views: Sequence[PosedView], shown: Sequence[Bool]) -> list[B
     return out
 
 
-def _outlines(views: Sequence[PosedView], shown: Sequence[Bool]) -> list[Float32]:
-    """The object's mask [H, W] in each photo: GrabCut starts from the silhouette that is ``shown`` [h, w], and ends a
-    little beyond it.
+def _outlines(
+    views: Sequence[PosedView], shown: Sequence[Bool], within: Sequence[Bool], sure: Sequence[Bool] | None = None
+) -> list[Float32]:
+    """The object's mask [H, W] in each photo: GrabCut starts from the silhouette that is ``shown`` [h, w], ends
+    ``within`` another, and keeps what is ``sure``.
     """
     out = [np.zeros(v.image.shape[:2], np.float32) for v in views]
 
     def cut(start: int, stop: int) -> None:
         for i in range(start, stop):
-            guess, within = (
-                _resized(m.astype(np.float32), views[i].camera) > 0.5 for m in (shown[i], _grown(shown[i], _BEYOND_PX))
-            )
-            out[i] = grab_cut(views[i].image, guess, within)
+            marks = (shown[i], within[i]) if sure is None else (shown[i], within[i], sure[i])
+            out[i] = grab_cut(views[i].image, *(_resized(m.astype(np.float32), views[i].camera) > 0.5 for m in marks))
 
     spread(cut, len(views), 1)
     return out
