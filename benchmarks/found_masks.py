@@ -1,9 +1,10 @@
-"""How well objects are found in photos without masks: python benchmarks/found_masks.py OBJECT ... [--bare OUT].
+"""How well objects are found in photos without masks: python benchmarks/found_masks.py OBJECT ... [--by HOW]
+[--bare OUT].
 
 Prints, of each object folder with masks, how much the outlines that ``paad`` finds without them overlap the given ones
-(intersection over union), how many views were left out, and the seconds. With ``--bare`` it also writes each folder
-again as OUT/NAME, without masks (MAD's layout, pictures are links), so that ``paad bench run --data OUT`` says what
-that costs.
+(intersection over union), how many views were left out, and the seconds; with ``--by`` of colour or of depth alone.
+With ``--bare`` it also writes each folder again as OUT/NAME, without masks (MAD's layout, pictures are links), so that
+``paad bench run --data OUT`` says what that costs.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import json
 import os
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,26 +21,30 @@ import numpy as np
 
 from paad.data.files import write_bytes
 from paad.data.objects import open_object
-from paad.fields.find_object import with_object_masks
+from paad.fields.find_object import by_colour, by_depth, with_object_masks
+from paad.types import PosedView
+
+_FINDERS = {"either": with_object_masks, "colour": by_colour, "depth": by_depth}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("objects", type=Path, nargs="+")
+    parser.add_argument("--by", choices=tuple(_FINDERS), default="either", help="(default: either)")
     parser.add_argument("--bare", type=Path, help="write the folders again, without masks, into this one")
     args = parser.parse_args()
     print("object: overlap with the given masks: least, 10 %, median; views left out; seconds")
     for folder in args.objects:
-        print(f"{folder.name}: {told(folder)}", flush=True)
+        print(f"{folder.name}: {told(folder, _FINDERS[args.by])}", flush=True)
         if args.bare is not None:
             bare(folder, args.bare / folder.name)
 
 
-def told(folder: Path) -> str:
+def told(folder: Path, finder: Callable[[Sequence[PosedView]], list[PosedView] | None]) -> str:
     """What is found in the photos of one object folder."""
     views = list(open_object(folder).train)
     begin = time.perf_counter()
-    found = with_object_masks([replace(v, mask=None) for v in views])
+    found = finder([replace(v, mask=None) for v in views])
     seconds = time.perf_counter() - begin
     if found is None:
         return f"no object stands out; {seconds:.1f} s"

@@ -64,7 +64,7 @@ def test_an_object_in_the_colours_of_its_ground_is_found_by_depth(
     scene: tuple[list[PosedView], list[PosedView]],
 ) -> None:
     photos, true = scene
-    assert find_object._by_colour(photos) is None
+    assert find_object.by_colour(photos) is None
     found = with_object_masks(photos)
     assert found is not None
     overlaps = _overlaps(found, true)

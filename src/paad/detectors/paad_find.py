@@ -14,7 +14,7 @@ from paad.errors import PoseError
 from paad.fields.field import Field
 from paad.geometry.camera import Camera
 from paad.geometry.se3 import camera_centre
-from paad.pose.estimate import ANYWHERE, SURELY_AGREEING, THOROUGH, PoseConfig, agreement_at, search
+from paad.pose.estimate import ANYWHERE, THOROUGH, PoseConfig, agreement_at, search
 from paad.pose.query import QueryImage, cameras_of_photo, cut_by_colour, prepare_query
 from paad.pose.refine import Alignment
 from paad.types import Float32
@@ -35,6 +35,8 @@ field is at a wrong pose below 0.4: of the photos of five random assemblies 31 h
 within 0.33 degrees, 5 had shares of 0.07 to 0.34 and poses 0.6 to 178 degrees off."""
 
 
+_SURELY_MORE = 0.5
+"""By how much more than they must colours and edges agree for a pose on a table not to be in doubt."""
 _NEAREST, _FARTHEST = 0.5, 2.5
 """Distances, in those of the training views, at which an object is believed to be that had to be told from its
 surroundings, or was not: a speck far away looks like anything. Photos of four random assemblies shown to each other's
@@ -108,7 +110,8 @@ def _doubtful(learned: Learned, found: Found) -> float:
     if query.photo is None and query.mask is not None:
         return _DOUBTFUL if learned.expectation.rough else _DOUBTFUL_OF_OUTLINED
     if is_guessed(learned.field, found.compared):
-        return least_explained(learned, found) if found.agreement > SURELY_AGREEING else 1.0
+        surely = found.agreement > learned.expectation.agreeing + _SURELY_MORE
+        return least_explained(learned, found) if surely else 1.0
     return _DOUBTFUL
 
 

@@ -1,5 +1,7 @@
 """Which part of posed photos without masks is the object: what the cameras turn around and no view sees through.
 
+By its colours first, and where these are those of its surroundings by its depth (``fields/standing_out.py``).
+
 The cameras look at the object, and so something about the point that they turn around is of it (the fixation
 constraint of Campbell et al., "Automatic 3D object segmentation in multiple views using volumetric graph-cuts", Image
 and Vision Computing 2010). Its colours and those of what is beside it are learned in turns with its shape: a place is
@@ -59,10 +61,11 @@ def with_object_masks(views: Sequence[PosedView]) -> list[PosedView] | None:
     Args:
         views: posed photos; masks that they have are not looked at.
     """
-    return _by_colour(views) or _by_depth(views)
+    return by_colour(views) or by_depth(views)
 
 
-def _by_colour(views: Sequence[PosedView]) -> list[PosedView] | None:
+def by_colour(views: Sequence[PosedView]) -> list[PosedView] | None:
+    """As :func:`with_object_masks`, an object whose colours are not those of what is beside it; three seconds."""
     space = _Space.of(views)
     solid = None if space is None else _shape(space)
     if space is None or solid is None:
@@ -71,7 +74,9 @@ def _by_colour(views: Sequence[PosedView]) -> list[PosedView] | None:
     return _believed(views, space, _outlines(views, shown, [_grown(m, _BEYOND_PX) for m in shown]))
 
 
-def _by_depth(views: Sequence[PosedView]) -> list[PosedView] | None:
+def by_depth(views: Sequence[PosedView]) -> list[PosedView] | None:
+    """As :func:`with_object_masks`, an object that stands out from its ground where nothing but the camera moves, see
+    :func:`paad.fields.standing_out.standing_out`; ten to twenty seconds."""
     space = _Space.of(views, _WITHIN_DEEP)
     stands = None if space is None else standing_out(views, space.centre, space.reach)
     if space is None or stands is None:
