@@ -20,7 +20,7 @@ import numpy as np
 
 from paad.data.objects import open_object
 from paad.errors import DataError
-from paad.fields.find_object import with_object_masks
+from paad.fields.find_object import masks_agree, with_object_masks
 from paad.types import Bool, Float32, PosedView, UInt8
 
 _FIRST = 2
@@ -41,7 +41,8 @@ def main() -> None:
     if not frames or any(frames.get(k) for k in ("k1", "k2", "k3", "p1", "p2")):
         raise DataError(f"{listed}: missing, or of distorted photos; run 'paad data convert --to mad' first")
     of = {Path(f["file_path"]).stem: f for f in frames["frames"]}
-    masked = views if all(v.mask is not None for v in views) else with_object_masks(views)
+    # as a fit does: masks guessed from a background that only seems plain hold pieces of it
+    masked = views if masks_agree(views) else with_object_masks(views)
     if masked is None:
         raise DataError(f"{args.object}: no object stands out; give masks")
     rng = np.random.default_rng(args.seed)
@@ -49,7 +50,7 @@ def main() -> None:
     test: list[dict[str, Any]] = []
     for number, (view, found) in enumerate(zip(views, masked, strict=True)):
         frame = of[Path(view.name).stem]
-        if number % args.each != _FIRST % args.each or found.mask is None:
+        if number % args.each != _FIRST % args.each or found.mask is None or found.mask.max() < 0.6:
             train.append({**frame, "file_path": _saved(args.out, f"train/good/{number}.png", view.image)})
             continue
         test.append({**frame, "file_path": _saved(args.out, f"test/good/{number}.png", view.image)})
@@ -67,7 +68,10 @@ def planted(view: PosedView, mask: Float32, rng: np.random.Generator) -> Iterato
     height, width = mask.shape
     y, x = np.mgrid[:height, :width].astype(np.float32)
     unit = max(height, width) / 800.0
-    own = mask > 0.5
+    # guessed masks hold crumbs of the table beside the object
+    _, pieces, stats, _ = cv2.connectedComponentsWithStats((mask > 0.5).astype(np.uint8))
+    own = pieces == 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+    mask = mask * cv2.dilate(own.astype(np.uint8), np.ones((5, 5)))
     core = cv2.erode(own.astype(np.uint8), np.ones((15, 15))) > 0
     rim = own & ~(cv2.erode(own.astype(np.uint8), np.ones((3, 3))) > 0)
     rim[[*range(8), *range(-8, 0)]] = False
