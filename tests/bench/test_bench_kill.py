@@ -70,7 +70,7 @@ def _kill_and_resume(data: Path, tmp_path: Path, kills: int, objects: tuple[str,
 
 @pytest.mark.usefixtures("installed")
 def test_two_kills(data: Path, tmp_path: Path) -> None:
-    _kill_and_resume(data, tmp_path, 2, ("01Ball",), range(3))
+    _kill_and_resume(data, tmp_path, 2, ("01Ball",), range(7))
 
 
 @pytest.mark.slow
