@@ -20,7 +20,7 @@ import numpy as np
 from paad.data.masks import BINS, colour_densities, grab_cut
 from paad.errors import DataError
 from paad.fields.carve import cell_centres, inside_silhouettes
-from paad.fields.standing_out import standing_out
+from paad.fields.standing_out import reduced, standing_out
 from paad.geometry.camera import Camera
 from paad.geometry.views import view_volume
 from paad.render.threads import spread
@@ -142,7 +142,13 @@ class _Space:
         grid, size = cell_centres(centre - within * reach, centre + within * reach, _CELLS)
         away = np.linalg.norm(grid - centre, axis=-1)
         return cls(
-            [_reduced(v) for v in views], centre, reach, grid, size, away < _FIRST * reach, away < within * reach
+            [reduced(v, _SIDE_PX) for v in views],
+            centre,
+            reach,
+            grid,
+            size,
+            away < _FIRST * reach,
+            away < within * reach,
         )
 
 
@@ -245,12 +251,6 @@ def _grown(mask: Bool, pixels: int) -> Bool:
     side = 2 * pixels + 1
     grown: Bool = cv2.dilate(mask.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
     return grown
-
-
-def _reduced(view: PosedView) -> PosedView:
-    camera = view.camera.scaled(min(1.0, _SIDE_PX / max(view.camera.width, view.camera.height)))
-    image = cv2.resize(view.image, (camera.width, camera.height), interpolation=cv2.INTER_AREA)
-    return PosedView(view.name, image.astype(np.uint8), None, camera, view.cam_from_world)
 
 
 def _resized(mask: Float32, camera: Camera) -> Float32:

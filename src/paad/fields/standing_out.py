@@ -47,7 +47,7 @@ def standing_out(views: Sequence[PosedView], centre: Float64, reach: float) -> l
     """
     from paad.fields.build import build_field
 
-    small = [_reduced(v) for v in views]
+    small = [reduced(v, _SIDE_PX) for v in views]
     try:
         field = build_field(small, _ROUGH)[0]
     except DataError:
@@ -137,7 +137,8 @@ def _seen(field: Field, views: Sequence[PosedView]) -> Float64:
     return np.concatenate(out).astype(np.float64)
 
 
-def _reduced(view: PosedView) -> PosedView:
-    camera = view.camera.scaled(min(1.0, _SIDE_PX / max(view.camera.width, view.camera.height)))
+def reduced(view: PosedView, side: int) -> PosedView:
+    """``view`` without its mask, at most ``side`` pixels long."""
+    camera = view.camera.scaled(min(1.0, side / max(view.camera.width, view.camera.height)))
     image = cv2.resize(view.image, (camera.width, camera.height), interpolation=cv2.INTER_AREA)
     return PosedView(view.name, image.astype(np.uint8), None, camera, view.cam_from_world)
