@@ -46,8 +46,8 @@ _AGREEING, _LESS_AGREEING = (1.0, 1.5), 1.5
 """Agreement of colours and edges, see :func:`paad.pose.estimate.agreement_at`, below which an object that had to be
 told from its surroundings is somewhere else: between these two, and so much less than good views usually agree by.
 Photos with defects of six random assemblies on tables, two of them learned without masks, too, agree at right poses by
-0.5 to 1.4 less than the median of the good views in the worst case, and at wrong ones by 0.2 to 1.0 in all; a nearly
-white toy agrees with photos of others by up to 1.5."""
+0.5 to 1.4 less than the median of the good views in the worst case, and at wrong ones by 0.2 to 1.0 in all; photos
+of others agree by up to 1.6, with a nearly white toy by up to 2.0."""
 _LANDMARK_VIEWS = 24
 """Of an object that has silhouettes: landmarks are then needed only for photos whose object cannot be cut out."""
 

@@ -80,8 +80,8 @@ SURELY_AGREEING, _AGREEMENT_PX = 2.0, 80.0
 """Agreement of colours and edges, see :func:`agreement_at`, from which on a pose on a table is hardly in doubt, and
 the object's size in pixels at which it is measured. Under a light of its own a stripe of a table looks like many an
 object, and was explained to 0.99, but has not its edges. Of 79 photos of four random assemblies on tables 77 are found
-within 5 degrees (76 within one) and agree by 1.88 to 3.25, two are at wrong poses (0.23, 0.63); 40 photos of others
-shown to the four models agree by -0.10 to 1.54 (``benchmarks/poses_on_tables.py``)."""
+within 5 degrees (76 within one) and agree by 1.88 to 3.25, two are at wrong poses (0.23, 0.63); 50 photos of others
+shown to five models agree by -0.10 to 1.58 (``benchmarks/poses_on_tables.py``), two of 36 others by 1.85 and 1.96."""
 THOROUGH = PoseConfig(
     hypotheses=10,
     incomplete=40,
