@@ -10,7 +10,7 @@ import pytest
 
 import paad
 from paad.compare.surroundings import surroundings_of
-from paad.data.masks import coloured_as, cut_out
+from paad.data.masks import coloured_as, cut_out, grab_cut
 from paad.geometry.se3 import rotation_error_deg
 from paad.pose.query import cut_by_colour, prepare_query
 from toy import CAMERA, SIZE, photograph, pose_from, posed_views, toy_gaussians
@@ -48,6 +48,20 @@ def test_cutting_out_finds_nothing_on_an_empty_picture_and_says_the_same_twice()
     assert time.perf_counter() - began < 5.0  # GrabCut alone takes minutes
     photo, _ = on_table(np.array([0.0, -1.0, 0.1]), 2)
     np.testing.assert_array_equal(cut_out(photo), cut_out(photo.copy()))
+
+
+def test_a_part_that_is_surely_the_objects_stays_beyond_a_joint_in_the_tables_colours() -> None:
+    photo = (255.0 * table(3)).astype(np.uint8)
+    body, joint, hand = (np.zeros((SIZE, SIZE), bool) for _ in range(3))
+    middle = SIZE // 2
+    body[middle - 12 : middle + 12, 12:40] = joint[middle - 4 : middle + 4, 40:50] = True
+    hand[middle - 6 : middle + 6, 50:62] = True
+    photo[body | hand] = (40, 60, 200)
+    guess = body | joint | hand
+    surely = cv2.erode(guess.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+    assert not surely[joint].any()
+    assert (grab_cut(photo, guess, guess, surely) > 0.5)[hand].mean() > 0.9
+    assert (grab_cut(photo, guess, guess) > 0.5)[hand].mean() < 0.1
 
 
 def striped() -> tuple[np.ndarray, np.ndarray]:

@@ -127,7 +127,7 @@ def grab_cut(image: UInt8, guess: Bool, within: Bool | None = None, surely: Bool
     """Mask [H, W] in [0, 1] of the largest connected piece that GrabCut makes of a ``guess`` [H, W].
 
     The border of the photo, uint8 [H, W, 3], is taken for surroundings, or what is not ``within`` [H, W]; what is
-    ``surely`` [H, W] of the object stays so.
+    ``surely`` [H, W] of the object stays so, and each piece that holds some of it.
     """
     scale = min(1.0, _CUT_PX / max(image.shape[:2]))
     height, width = (max(16, round(n * scale)) for n in image.shape[:2])
@@ -155,7 +155,11 @@ def grab_cut(image: UInt8, guess: Bool, within: Bool | None = None, surely: Bool
     count, labels, stats, _ = cv2.connectedComponentsWithStats(found)
     if count < 2:
         return np.zeros(image.shape[:2], np.float32)
-    found = (labels == 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())).astype(np.float32)
+    kept = np.arange(count) == 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+    if surely is not None:
+        kept[labels[reduced(surely)]] = True
+    kept[0] = False
+    found = kept[labels].astype(np.float32)
     out: Float32 = cv2.resize(cv2.GaussianBlur(found, (0, 0), 0.7), image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     return out
 

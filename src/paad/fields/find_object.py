@@ -38,8 +38,9 @@ _SPECKLE_PX = 1.5
 _BESIDE_PX, _BEYOND_PX, _ASIDE_PX = 3, 4, 2
 """Pixels of the reduced photos: what is farther from the silhouette is beside the object; an outline ends nearer; and
 what only a few outlines hold, a piece of the table, lies aside of the shape that all of them carve."""
-_BAND_PX = 2
-"""Pixels of the reduced photos by which an outline told by depth may be wrong."""
+_OUTSIDE_PX, _INSIDE_PX = 5, 3
+"""Pixels of the photos that depths are told from, 400 px, by which an outline may lie within the true one, and beside
+it."""
 _DISSENT = 0.15
 """Share of the views in which a place of the object may show another colour, or lie beside its outline."""
 _LEAST_CELLS = 30
@@ -81,14 +82,13 @@ def by_depth(views: Sequence[PosedView]) -> list[PosedView] | None:
     stands = None if space is None else standing_out(views, space.centre, space.reach)
     if space is None or stands is None:
         return None
-    shown = [_resized(m, v.camera) > 0.5 for m, v in zip(stands, space.small, strict=True)]
-    solid = _carved(space, space.small, shown)
+    solid = _carved(space, space.small, [_resized(m, v.camera) > 0.5 for m, v in zip(stands, space.small, strict=True)])
     if solid is None:
         return None
-    beside = [_grown(_silhouette(space, solid, v), _ASIDE_PX) for v in space.small]
-    shown = [m & around for m, around in zip(shown, beside, strict=True)]
-    sure = [~_grown(~m, _BAND_PX) for m in shown]
-    return _believed(views, space, _outlines(views, shown, [_grown(m, _BAND_PX) for m in shown], sure))
+    around = [_grown(_silhouette(space, solid, v), _ASIDE_PX) for v in space.small]
+    shown = [_within(m, there) > 0.5 for m, there in zip(stands, around, strict=True)]
+    sure = [~_grown(~m, _INSIDE_PX) for m in shown]
+    return _believed(views, space, _outlines(views, shown, [_grown(m, _OUTSIDE_PX) for m in shown], sure))
 
 
 def _believed(views: Sequence[PosedView], space: _Space, outlines: Sequence[Float32]) -> list[PosedView] | None:

@@ -18,9 +18,9 @@ from paad.fields.field import Field
 from paad.geometry.se3 import camera_centre
 from paad.types import Bool, Float32, Float64, PosedView
 
-_SIDE_PX = 240
+_SIDE_PX = 400
 _ROUGH = FieldConfig(
-    steps=800, max_side=_SIDE_PX, sh_degree=0, moving_light=False, initial_gaussians=20000, max_gaussians=20000
+    steps=800, max_side=_SIDE_PX, sh_degree=0, moving_light=False, initial_gaussians=40000, max_gaussians=40000
 )
 _WITHIN, _CORE, _AROUND = 1.5, 0.6, (0.6, 1.5)
 """Radii about the point that is looked at, as shares of what most cameras see around it: of what may be of the object,
@@ -37,7 +37,8 @@ _LEAST_OPAQUE = 0.1
 
 
 def standing_out(views: Sequence[PosedView], centre: Float64, reach: float) -> list[Float32] | None:
-    """Share of each pixel that shows what stands out around ``centre`` [3], one map [h, w] a view, at most 240 px.
+    """Share of each pixel that shows what stands out around ``centre`` [3], one map [h, w] a view, at most
+    400 px.
 
     None where nothing can be fitted, or nothing is there.
 
