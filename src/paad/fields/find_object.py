@@ -20,7 +20,7 @@ import numpy as np
 from paad.data.masks import BINS, colour_densities, grab_cut
 from paad.errors import DataError
 from paad.fields.carve import cell_centres, inside_silhouettes
-from paad.fields.standing_out import reduced, standing_out
+from paad.fields.standing_out import lifted, reduced, standing_out
 from paad.geometry.camera import Camera
 from paad.geometry.views import view_volume
 from paad.render.threads import spread
@@ -38,15 +38,18 @@ _SPECKLE_PX = 1.5
 _BESIDE_PX, _BEYOND_PX, _ASIDE_PX = 3, 4, 2
 """Pixels of the reduced photos: what is farther from the silhouette is beside the object; an outline ends nearer; and
 what only a few outlines hold, a piece of the table, lies aside of the shape that all of them carve."""
-_OUTSIDE_PX, _INSIDE_PX = 5, 3
-"""Pixels of the photos that depths are told from, 400 px, by which an outline may lie within the true one, and beside
-it."""
+_ROUGH_BAND_PX, _FINE_BAND_PX = (3, 3), (3, 2)
+"""By how many pixels an outline told by depth may lie within the true one and outside it: of 240 px at first, then of
+400."""
 _DISSENT = 0.15
 """Share of the views in which a place of the object may show another colour, or lie beside its outline."""
 _LEAST_CELLS = 30
 _LEAST_AGREEMENT, _LEAST_OF_VIEW = 0.84, 0.7
 """Of nine random assemblies and five toys on tables the outlines of those above overlap the true ones by 0.87 to 0.97
 in the median, of the two below (0.81, 0.83) by 0.71 and 0.77."""
+_LEAST_DEEP_AGREEMENT = 0.8
+"""Of outlines told by depth: of those above two assemblies' overlap the true ones by 0.90 and 0.87, of those below
+(0.58, 0.75) by 0.50 and 0.74."""
 _AREA = (0.003, 0.6)
 """Share of a picture that an object takes: a speck and a whole room are none."""
 
@@ -57,7 +60,7 @@ def with_object_masks(views: Sequence[PosedView]) -> list[PosedView] | None:
     It is told by its colours, or, where these are those of what is beside it and nothing but the camera moves, by its
     depth. It does not stand out where most views show it only in part, or where outlines and shape disagree: the median
     intersection over union of a photo's outline and the silhouette of the shape that all outlines carve is 0.84 at
-    least. A view where it is less than 0.7 has no mask.
+    least, told by depth 0.8. A view where it is less than 0.7 has no mask.
 
     Args:
         views: posed photos; masks that they have are not looked at.
@@ -72,12 +75,12 @@ def by_colour(views: Sequence[PosedView]) -> list[PosedView] | None:
     if space is None or solid is None:
         return None
     shown = [_silhouette(space, solid, v) for v in space.small]
-    return _believed(views, space, _outlines(views, shown, [_grown(m, _BEYOND_PX) for m in shown]))
+    return _believed(views, space, _outlines(views, shown, [_grown(m, _BEYOND_PX) for m in shown]), _LEAST_AGREEMENT)
 
 
 def by_depth(views: Sequence[PosedView]) -> list[PosedView] | None:
     """As :func:`with_object_masks`, an object that stands out from its ground where nothing but the camera moves, see
-    :func:`paad.fields.standing_out.standing_out`; ten to twenty seconds."""
+    :func:`paad.fields.standing_out.standing_out`; half a minute."""
     space = _Space.of(views, _WITHIN_DEEP)
     stands = None if space is None else standing_out(views, space.centre, space.reach)
     if space is None or stands is None:
@@ -87,16 +90,25 @@ def by_depth(views: Sequence[PosedView]) -> list[PosedView] | None:
         return None
     around = [_grown(_silhouette(space, solid, v), _ASIDE_PX) for v in space.small]
     shown = [_within(m, there) > 0.5 for m, there in zip(stands, around, strict=True)]
-    sure = [~_grown(~m, _INSIDE_PX) for m in shown]
-    return _believed(views, space, _outlines(views, shown, [_grown(m, _OUTSIDE_PX) for m in shown], sure))
+    stands = lifted(views, _moved(views, shown, _ROUGH_BAND_PX))
+    return _believed(views, space, _moved(views, [m > 0.5 for m in stands], _FINE_BAND_PX), _LEAST_DEEP_AGREEMENT)
 
 
-def _believed(views: Sequence[PosedView], space: _Space, outlines: Sequence[Float32]) -> list[PosedView] | None:
+def _moved(views: Sequence[PosedView], shown: Sequence[Bool], band: tuple[int, int]) -> list[Float32]:
+    """The masks [H, W] that GrabCut makes of what is ``shown`` [h, w], whose outline it moves within a ``band``."""
+    outside, inside = band
+    sure = [~_grown(~m, inside) for m in shown]
+    return _outlines(views, shown, [_grown(m, outside) for m in shown], sure)
+
+
+def _believed(
+    views: Sequence[PosedView], space: _Space, outlines: Sequence[Float32], least: float
+) -> list[PosedView] | None:
     """``views`` with those of the ``outlines`` [H, W] that the shape which all of them carve bears out; None where too
     few of them, or a speck, or a whole room."""
     shown, agreement = _carved_by(space, outlines)
     area = float(np.median([m.mean() for m in outlines]))
-    if np.median(agreement) < _LEAST_AGREEMENT or not _AREA[0] < area < _AREA[1]:
+    if np.median(agreement) < least or not _AREA[0] < area < _AREA[1]:
         return None
     masks = [
         _within(m, _grown(a, _ASIDE_PX)) if o >= _LEAST_OF_VIEW else None

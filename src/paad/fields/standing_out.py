@@ -2,12 +2,15 @@
 
 A rough field of all of the scene is fitted. The plane that most of what the cameras see lies in, and beneath which
 little is seen, is the ground (RANSAC: Fischler and Bolles, Communications of the ACM 24, 1981), and the Gaussians above
-it that hang together around the point that the cameras turn around are the object's.
+it that hang together around the point that the cameras turn around are the object's. Outlines that were cut by that are
+lifted to a finer field, whose Gaussians are the object's where most of what they show lies within (as in Cen et al.,
+"Segment Anything in 3D with NeRFs", NeurIPS 2023).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -18,10 +21,11 @@ from paad.fields.field import Field
 from paad.geometry.se3 import camera_centre
 from paad.types import Bool, Float32, Float64, PosedView
 
-_SIDE_PX = 400
+_SIDE_PX, _FINE_PX = 240, 400
 _ROUGH = FieldConfig(
-    steps=800, max_side=_SIDE_PX, sh_degree=0, moving_light=False, initial_gaussians=40000, max_gaussians=40000
+    steps=800, max_side=_SIDE_PX, sh_degree=0, moving_light=False, initial_gaussians=20000, max_gaussians=20000
 )
+_FINE = replace(_ROUGH, max_side=_FINE_PX, initial_gaussians=40000, max_gaussians=40000)
 _WITHIN, _CORE, _AROUND = 1.5, 0.6, (0.6, 1.5)
 """Radii about the point that is looked at, as shares of what most cameras see around it: of what may be of the object,
 and of what the object has most of."""
@@ -38,7 +42,7 @@ _LEAST_OPAQUE = 0.1
 
 def standing_out(views: Sequence[PosedView], centre: Float64, reach: float) -> list[Float32] | None:
     """Share of each pixel that shows what stands out around ``centre`` [3], one map [h, w] a view, at most
-    400 px.
+    240 px.
 
     None where nothing can be fitted, or nothing is there.
 
@@ -56,8 +60,32 @@ def standing_out(views: Sequence[PosedView], centre: Float64, reach: float) -> l
     own = _standing(field, _ground(field, small, centre, reach), centre, reach)
     if not own.any():
         return None
+    return _shares(field, own, small)
+
+
+def lifted(views: Sequence[PosedView], masks: Sequence[Float32]) -> list[Float32]:
+    """Share of each pixel that shows what most ``masks`` [H, W] hold, one map [h, w] a view, at most 400 px.
+
+    What is cut off in one photo and not in others comes back, and so goes a piece of the ground that few masks hold.
+    """
+    from paad.fields.build import build_field
+    from paad.render.draw import collected
+
+    small = [reduced(v, _FINE_PX) for v in views]
+    field = build_field(small, _FINE)[0]
+    within, weight = np.zeros((2, len(field.splats)))
+    for view, mask in zip(small, masks, strict=True):
+        shape = view.image.shape[:2]
+        share = cv2.resize(mask, shape[::-1], interpolation=cv2.INTER_AREA)
+        drawn = field.splats.drawn(view.cam_from_world, view.camera, field.background)
+        added = collected(drawn, np.stack([share, np.ones(shape, np.float32)]))
+        within, weight = within + added[:, 0], weight + added[:, 1]
+    return _shares(field, within > 0.5 * weight, small)
+
+
+def _shares(field: Field, own: Bool, views: Sequence[PosedView]) -> list[Float32]:
     values = own.astype(np.float32)[:, None]
-    return [field.draw_with(values, v.cam_from_world, v.camera)[1][0] for v in small]
+    return [field.draw_with(values, v.cam_from_world, v.camera)[1][0] for v in views]
 
 
 def _ground(field: Field, views: Sequence[PosedView], centre: Float64, reach: float) -> tuple[Float64, float] | None:
