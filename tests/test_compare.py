@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from paad.compare.calibration import calibrate
+from paad.compare.calibration import OF_PHOTOS, Calibration, calibrate
 from paad.compare.comparator import (
     CHANNELS,
     CONVOLUTIONS,
@@ -30,6 +31,7 @@ from paad.errors import UsageError
 from paad.geometry.camera import Camera
 from paad.pose.query import QueryImage
 from paad.render.twin import spherical_harmonics
+from paad.types import Float64
 
 
 def test_a_misplaced_edge_weighs_less_than_a_patch() -> None:
@@ -113,7 +115,8 @@ def test_p_values_by_hand() -> None:
     assert calibration.p_value(9.0) == pytest.approx(0.2)
     assert calibration.p_value(5.0) == pytest.approx(0.6)
     beyond = [calibration.p_value(s) for s in (9.1, 20.0, 100.0)]
-    assert beyond[0] == pytest.approx(0.1)
+    assert Calibration(calibration.scores, None).p_value(9.1) == pytest.approx(0.1)
+    assert 0.05 < beyond[0] < 0.1  # scores of nine good views rarely spread so widely
     assert beyond[0] > beyond[1] > beyond[2] > 0.0
     assert calibrate([]).p_value(1.0) is None
     assert calibrate([]).threshold(0.1) is None
@@ -132,18 +135,38 @@ def test_threshold_and_p_value_agree(rate: float) -> None:
     assert below > rate - 0.04
 
 
-@pytest.mark.parametrize("count", [2, 3, 20])
-@pytest.mark.parametrize("rate", [0.02, 0.05, 0.1])
-def test_false_alarms_keep_the_promise(rate: float, count: int) -> None:
-    """Over many draws of a few calibration scores and one new good score each."""
+def alarms_of_good_views(calibration: Callable[[tuple[float, ...]], Calibration], widths: Float64, n: int) -> Float64:
+    """Whether a new good score alarms at 2, 5 and 10 % [N, 3] after ``n`` others of a Gumbel law of each width."""
     rng = np.random.default_rng(7)
     alarms = []
-    for _ in range(1500):
-        scores = np.exp(rng.gumbel(0, 0.2, count + 1))
-        threshold = calibrate(scores[:count].tolist()).threshold(rate)
-        assert threshold is not None
-        alarms.append(scores[count] >= threshold)
-    assert np.mean(alarms) < rate + 0.015
+    for width in widths:
+        scores = np.exp(rng.gumbel(0, width * np.sqrt(6) / np.pi, n + 1))
+        thresholds = [calibration(tuple(scores[:n])).threshold(rate) for rate in (0.02, 0.05, 0.1)]
+        alarms.append([t is not None and scores[n] >= t for t in thresholds])
+    return np.array(alarms)
+
+
+@pytest.mark.parametrize("count", [2, 3, 8, 20])
+def test_false_alarms_keep_the_promise_over_objects(count: int) -> None:
+    """Over many objects whose scores spread as good views' do, a few calibration scores and one new score each."""
+    widths = OF_PHOTOS.usual * np.exp(OF_PHOTOS.stray * np.random.default_rng(3).normal(size=3000))
+    alarms = alarms_of_good_views(Calibration, widths, count).mean(axis=0)
+    assert (alarms < np.array([0.028, 0.06, 0.112])).all()
+
+
+@pytest.mark.parametrize("count", [2, 3, 20])
+@pytest.mark.parametrize("width", [0.05, 0.3, 1.5])
+def test_false_alarms_keep_the_promise_where_nothing_is_known(width: float, count: int) -> None:
+    alarms = alarms_of_good_views(lambda scores: Calibration(scores, None), np.full(3000, width), count).mean(axis=0)
+    assert (alarms < np.array([0.028, 0.06, 0.112])).all()
+
+
+def test_what_good_views_do_elsewhere_tempers_one_that_stands_out() -> None:
+    scores = (0.5, 0.7, 0.8, 0.9, 1.0, 1.2, 1.5, 6.0)
+    tempered, alone = Calibration(scores).threshold(0.02), Calibration(scores, None).threshold(0.02)
+    assert tempered is not None
+    assert alone is not None
+    assert 6.0 < tempered < 0.6 * alone
 
 
 def test_rates_outside_are_refused() -> None:

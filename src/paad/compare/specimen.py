@@ -63,7 +63,7 @@ class GoodSurface:
             order = np.random.default_rng(seed).permutation(views)
             groups = [order[i : i + size] for i in range(0, views - size + 1, size)]
             scores = [_evidence(self.good[g], np.delete(self.good, g, axis=0)).max() for g in groups]
-            out.append(Calibration(tuple(float(np.exp(s)) for s in scores)))
+            out.append(Calibration(tuple(float(np.exp(s)) for s in scores), None))
         return out
 
 
