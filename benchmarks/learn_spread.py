@@ -1,10 +1,12 @@
 """How widely scores of good views spread, object by object: python benchmarks/learn_spread.py OUT OBJECT_DIR ...
+[--spread USUAL STRAY]
 
 Each object is fitted and its test photos are inspected; OUT keeps one JSON file an object (scores of the views that
 calibrated, of good photos, of defective ones), and what lies there already is not made again. Printed are each object's
 deviation of log scores, and what the law of ``paad.compare.calibration`` makes of them: alarms among the good photos
-and defects found at promised rates. Its two numbers (usual deviation, and how far objects stray from it) are printed
-last, of objects with at least six such views; random assemblies only were used for them.
+and defects found at promised rates; for all objects together also what the law makes of them that knows only the
+sample's own deviation. ``--spread`` tries other numbers. The law's two (usual deviation, and how far objects stray from
+it) are printed last, of objects with at least six such views; random assemblies only were used for them.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import numpy as np
 from scipy import optimize, special, stats
 
 import paad
-from paad.compare.calibration import Calibration
+from paad.compare.calibration import OF_PHOTOS, Calibration, Spread
 
 RATES = (0.01, 0.02, 0.05, 0.10)
 KINDS = ("calibrating", "good", "defective")
@@ -72,31 +74,37 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path)
     parser.add_argument("objects", type=Path, nargs="+")
+    parser.add_argument("--spread", type=float, nargs=2, help="(default: that of paad.compare.calibration)")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
+    laws = {"this law": Spread(*args.spread) if args.spread else OF_PHOTOS, "the sample's own": None}
     print("| object | views | deviation | good | alarms at 1, 2, 5, 10 % | defective | found |")
     print("|---|---:|---:|---:|---|---:|---|")
-    deviations, totals = [], {kind: np.zeros(5, int) for kind in KINDS}
+    deviations = []
+    totals = {(law, kind): np.zeros(len(RATES) + 1, int) for law in laws for kind in KINDS[1:]}
     for folder in args.objects:
         found = kept(args.out, folder)
-        calibration = Calibration(tuple(found["calibrating"]))
-        logs = np.log(np.maximum(calibration.scores, 1e-12))
+        logs = np.log(np.maximum(found["calibrating"], 1e-12))
         deviation = float(logs.std(ddof=1)) if len(logs) > 1 else np.nan
         if len(logs) >= ENOUGH:
             deviations.append((deviation, len(logs)))
-        cells = []
-        for kind in KINDS[1:]:
-            p = np.array([calibration.p_value(score) for score in found[kind]])
-            counts = np.array([*((p <= rate).sum() for rate in RATES), len(p)])
-            totals[kind] += counts
-            cells += [str(counts[4]), " ".join(map(str, counts[:4]))]
+        for (law, kind), total in totals.items():
+            total += counted(Calibration(tuple(found["calibrating"]), laws[law]), found[kind])
+        own = [counted(Calibration(tuple(found["calibrating"]), laws["this law"]), found[kind]) for kind in KINDS[1:]]
+        cells = [f"{counts[-1]} | {' '.join(map(str, counts[:-1]))}" for counts in own]
         print(f"| {folder.name} | {len(logs)} | {deviation:.2f} | {' | '.join(cells)} |", flush=True)
-    for kind in KINDS[1:]:
-        shares = ", ".join(f"{100 * v:.1f} %" for v in totals[kind][:4] / max(1, totals[kind][4]))
-        print(f"{kind}: {shares} of {totals[kind][4]} at 1, 2, 5, 10 %")
+    for (law, kind), total in totals.items():
+        shares = ", ".join(f"{100 * v:.1f} %" for v in total[:-1] / max(1, total[-1]))
+        print(f"{law}: {kind}: {shares} of {total[-1]} at 1, 2, 5, 10 %")
     if len(deviations) > 2:
         usual, stray = population(*(np.array(v) for v in zip(*deviations, strict=True)))
         print(f"usual deviation {usual:.3f}, logarithms of deviations stray by {stray:.2f}")
+
+
+def counted(calibration: Calibration, scores: list[float]) -> np.ndarray:
+    """How many scores have a p-value of at most each rate, and how many there are."""
+    p = np.array([calibration.p_value(score) for score in scores])
+    return np.array([*((p <= rate).sum() for rate in RATES), len(p)])
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Whether false-alarm rates are kept, and how near the poses are: python benchmarks/promises.py RUN [--data DATA].
 
 RUN is the folder of a ``paad bench run`` of methods that give p-values. A good photo is an alarm at a rate if its
-p-value is at most that rate; each object's alarms stand beside the exact 95 % interval of their share. With the DATA
+p-value is at most that rate; each object's alarms stand beside the exact 95 % interval of their share, and then how
+many defective photos are found at these rates, of all, those without a verdict counted as missed. With the DATA
 that was inspected also the poses: median error and the share below half a degree, over all photos, those without a
 pose counted as missed.
 """
@@ -30,6 +31,12 @@ def alarms_at(queries: list[dict[str, Any]], rate: float) -> tuple[int, int]:
     return sum(p <= rate for p in p_values), len(p_values)
 
 
+def found_at(queries: list[dict[str, Any]]) -> np.ndarray:
+    """Defective photos that are alarms at each rate, and how many there are."""
+    p = [np.nan if q["p_value"] is None else q["p_value"] for q in queries if q["label"] != "good"]
+    return np.array([*((np.array(p) <= rate).sum() for rate in RATES), len(p)])
+
+
 def pose_errors(queries: list[dict[str, Any]], folder: Path) -> list[float]:
     """Degrees of each photo whose pose is known; 180 where none was found."""
     truth = paad.open_object(folder).test_poses
@@ -40,7 +47,7 @@ def pose_errors(queries: list[dict[str, Any]], folder: Path) -> list[float]:
     ]
 
 
-def line(name: str, counts: list[tuple[int, int]], errors: list[float]) -> str:
+def line(name: str, counts: list[tuple[int, int]], found: np.ndarray, errors: list[float]) -> str:
     """One row of the table: alarms / photos, and what the exact interval says of the promise."""
     cells = []
     for rate, (alarms, photos) in zip(RATES, counts, strict=True):
@@ -50,6 +57,7 @@ def line(name: str, counts: list[tuple[int, int]], errors: list[float]) -> str:
             continue
         low, high = (100.0 * v for v in told["interval_95"])  # type: ignore[union-attr]
         cells.append(f"{alarms}/{photos} ({low:.1f} to {high:.1f} %){'' if told['kept'] else ' broken'}")
+    cells.append(f"{' '.join(map(str, found[:-1]))} of {found[-1]}")
     if errors:
         cells += [f"{np.median(errors):.3f}", f"{100.0 * np.mean(np.array(errors) < NEAR_DEG):.1f} % of {len(errors)}"]
     return f"| {name} | " + " | ".join(cells) + " |"
@@ -62,9 +70,11 @@ def main() -> None:
     parser.add_argument("--method", default="paad")
     args = parser.parse_args()
     titles = [f"alarms at {100 * rate:.0f} %" for rate in RATES]
+    titles.append("defects found at these")
     titles += ["rotation, median, degrees", f"under {NEAR_DEG} degrees"] if args.data else []
     print("| object | " + " | ".join(titles) + " |\n|---|" + "---:|" * len(titles))
     total, errors = np.zeros((len(RATES), 2), int), list[float]()
+    all_found = np.zeros(len(RATES) + 1, int)
     for row in read_rows(args.run):
         if row["status"] != "ok" or row["method"] != args.method:
             continue
@@ -73,9 +83,10 @@ def main() -> None:
         counts = [alarms_at(queries, rate) for rate in RATES]
         folders = [data / row["object"] for data in args.data if (data / row["object"]).is_dir()]
         own = pose_errors(queries, folders[0]) if folders else []
-        print(line(row["key"], counts, own))
-        total, errors = total + np.array(counts), errors + own
-    print(line("all", [(int(a), int(n)) for a, n in total], errors))
+        found = found_at(queries)
+        print(line(row["key"], counts, found, own))
+        total, all_found, errors = total + np.array(counts), all_found + found, errors + own
+    print(line("all", [(int(a), int(n)) for a, n in total], all_found, errors))
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ class Spread:
 
 
 OF_PHOTOS = Spread(0.4, 0.2)
-"""Of scores of good views of 34 random assemblies (``benchmarks/learn_spread.py``), for which 0.36 and 0.18 are
+"""Of scores of good views of 35 random assemblies (``benchmarks/learn_spread.py``), for which 0.36 and 0.18 are
 likeliest. Somewhat more, since photos on tables stray farther than the views that calibrated: 5.4 % of them are alarms
 at 5 %, and would be 7.4 %."""
 
