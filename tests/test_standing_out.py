@@ -10,11 +10,12 @@ import torch
 
 from paad.fields import find_object
 from paad.fields.find_object import with_object_masks
-from paad.fields.standing_out import _refined, standing_out
+from paad.fields.standing_out import _alone, _refined, standing_out
 from paad.pose.templates import sphere_directions
 from paad.render import Gaussians
+from paad.render.splats import Splats
 from paad.types import Float64, PosedView
-from toy import CAMERA, photograph, pose_from, toy_gaussians
+from toy import CAMERA, photograph, pose_from, toy_field, toy_gaussians
 
 FLOOR = -0.75
 
@@ -79,6 +80,34 @@ def test_a_bare_floor_holds_no_object(scene: tuple[list[PosedView], list[PosedVi
     ground = _ground()
     bare = [replace(v, image=photograph(ground, v.cam_from_world)[0]) for v in scene[0]]
     assert with_object_masks(bare) is None
+
+
+def test_what_haze_half_hides_is_no_object(
+    scene: tuple[list[PosedView], list[PosedView]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lifted = find_object.lifted
+    monkeypatch.setattr(find_object, "lifted", lambda views, masks: (lifted(views, masks)[0], 0.8))
+    assert find_object.by_depth(scene[0]) is None
+
+
+def test_haze_before_a_camera_hides_nothing() -> None:
+    field, pose = toy_field(), pose_from(np.array([1.0, 0.0, 0.3]))
+    view = PosedView("view.png", np.zeros((CAMERA.height, CAMERA.width, 3), np.uint8), None, CAMERA, pose)
+    toy = field.splats
+    before = np.array([1.0, 0.0, 0.3], np.float32)
+    haze = Splats(
+        (1.5 * before / np.linalg.norm(before))[None],
+        np.array([[1.0, 0.0, 0.0, 0.0]], np.float32),
+        np.full((1, 3), np.log(0.4), np.float32),
+        np.full(1, 4.0, np.float32),
+        np.zeros((1, *toy.sh.shape[1:]), np.float32),
+    )
+    both = Splats(**{name: np.concatenate([array, haze.named()[name]]) for name, array in toy.named().items()})
+    own = np.arange(len(both)) < len(toy)
+    hidden = replace(field, splats=both)
+    free = field.draw(pose, CAMERA).alpha
+    assert hidden.draw_with(own.astype(np.float32)[:, None], pose, CAMERA)[1].sum() < 0.5 * free.sum()
+    assert np.array_equal(_alone(hidden, own, [view])[0], free)
 
 
 def test_nothing_stands_out_of_two_photos(scene: tuple[list[PosedView], list[PosedView]]) -> None:

@@ -41,7 +41,7 @@ _LEAST_OPAQUE = 0.1
 
 
 def standing_out(views: Sequence[PosedView], centre: Float64, reach: float) -> list[Float32] | None:
-    """Share of each pixel that shows what stands out around ``centre`` [3], one map [h, w] a view, at most
+    """How far each pixel is covered by what stands out around ``centre`` [3], one map [h, w] a view, at most
     240 px.
 
     None where nothing can be fitted, or nothing is there.
@@ -60,11 +60,12 @@ def standing_out(views: Sequence[PosedView], centre: Float64, reach: float) -> l
     own = _standing(field, _ground(field, small, centre, reach), centre, reach)
     if not own.any():
         return None
-    return _shares(field, own, small)
+    return _alone(field, own, small)
 
 
-def lifted(views: Sequence[PosedView], masks: Sequence[Float32]) -> list[Float32]:
-    """Share of each pixel that shows what most ``masks`` [H, W] hold, one map [h, w] a view, at most 400 px.
+def lifted(views: Sequence[PosedView], masks: Sequence[Float32]) -> tuple[list[Float32], float]:
+    """How far each pixel is covered by what most ``masks`` [H, W] hold, one map [h, w] a view, at most 400 px; and how
+    freely it stands, from 0 to 1: nothing is before an object, but haze is before and behind a piece of the ground.
 
     What is cut off in one photo and not in others comes back, and so goes a piece of the ground that few masks hold.
     """
@@ -80,12 +81,19 @@ def lifted(views: Sequence[PosedView], masks: Sequence[Float32]) -> list[Float32
         drawn = field.splats.drawn(view.cam_from_world, view.camera, field.background)
         added = collected(drawn, np.stack([share, np.ones(shape, np.float32)]))
         within, weight = within + added[:, 0], weight + added[:, 1]
-    return _shares(field, within > 0.5 * weight, small)
+    own = within > 0.5 * weight
+    covered = _alone(field, own, small)
+    shares = [field.draw_with(own.astype(np.float32)[:, None], v.cam_from_world, v.camera)[1][0] for v in small]
+    free = [float((s > 0.5).sum() / max(1, (c > 0.5).sum())) for s, c in zip(shares, covered, strict=True)]
+    return covered, float(np.median(free))
 
 
-def _shares(field: Field, own: Bool, views: Sequence[PosedView]) -> list[Float32]:
-    values = own.astype(np.float32)[:, None]
-    return [field.draw_with(values, v.cam_from_world, v.camera)[1][0] for v in views]
+def _alone(field: Field, own: Bool, views: Sequence[PosedView]) -> list[Float32]:
+    """How far each pixel is covered by the Gaussians that are ``own`` [N], drawn without the others: a rough field
+    holds haze before the cameras, and an object without texture is half hidden in it.
+    """
+    only = replace(field, splats=field.splats.chosen(np.flatnonzero(own)))
+    return [only.draw(v.cam_from_world, v.camera).alpha for v in views]
 
 
 def _ground(field: Field, views: Sequence[PosedView], centre: Float64, reach: float) -> tuple[Float64, float] | None:
