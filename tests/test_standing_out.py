@@ -82,12 +82,15 @@ def test_a_bare_floor_holds_no_object(scene: tuple[list[PosedView], list[PosedVi
     assert with_object_masks(bare) is None
 
 
+@pytest.mark.parametrize(("free", "is_believed"), [(0.9, True), (0.8, False)])
 def test_what_haze_half_hides_is_no_object(
-    scene: tuple[list[PosedView], list[PosedView]], monkeypatch: pytest.MonkeyPatch
+    scene: tuple[list[PosedView], list[PosedView]], free: float, is_believed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lifted = find_object.lifted
-    monkeypatch.setattr(find_object, "lifted", lambda views, masks: (lifted(views, masks)[0], 0.8))
-    assert find_object.by_depth(scene[0]) is None
+    photos, true = scene
+    masks = [v.mask for v in true]
+    monkeypatch.setattr(find_object, "standing_out", lambda *_: masks)
+    monkeypatch.setattr(find_object, "lifted", lambda *_: (masks, free))
+    assert (find_object.by_depth(photos) is not None) == is_believed
 
 
 def test_haze_before_a_camera_hides_nothing() -> None:
