@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 import paad
+from paad.fields import find_object
 from paad.fields.find_object import masks_agree, with_object_masks
 from paad.geometry.se3 import rotation_error_deg
-from paad.types import Float32, PosedView
+from paad.pose.templates import sphere_directions
+from paad.types import Float32, Float64, PosedView
 from toy import CAMERA, SIZE, photograph, pose_from, posed_views, toy_gaussians
 
 DIRECTION = np.array([0.48, 0.6, 0.64])
@@ -61,6 +63,33 @@ def test_the_object_is_found_on_tables(photos: list[PosedView]) -> None:
     again = with_object_masks(_on_tables(photos))
     assert again is not None
     assert all(a.mask is None or np.array_equal(a.mask, b.mask) for a, b in zip(again, found, strict=True))
+
+
+def _half_checked_ball(name: str, pose: Float64, radius: float = 0.5) -> PosedView:
+    """A ball, one half red and one checked in two greys of the smooth ground; the mask is the true one."""
+    y, x = np.mgrid[:SIZE, :SIZE] + 0.5
+    rays = np.stack([(x - CAMERA.cx) / CAMERA.fx, (y - CAMERA.cy) / CAMERA.fy, np.ones_like(x)], axis=-1) @ pose[:3, :3]
+    rays /= np.linalg.norm(rays, axis=-1, keepdims=True)
+    eye = -pose[:3, :3].T @ pose[:3, 3]
+    along = rays @ eye
+    depth = along**2 - (eye @ eye - radius**2)
+    points = eye - (along + np.sqrt(np.maximum(depth, 0.0)))[..., None] * rays
+    checks = np.where(np.floor(points / 0.12).sum(axis=-1) % 2 == 0, 180.0, 120.0)[..., None]
+    ball = np.where(points[..., :1] < 0, np.array([200.0, 40.0, 40.0]), checks)
+    ground = np.linspace(90.0, 210.0, SIZE)[:, None, None]
+    image = np.where(depth[..., None] > 0, ball, ground).astype(np.uint8)
+    return PosedView(name, image, (depth > 0).astype(np.float32), CAMERA, pose)
+
+
+def test_a_printed_part_in_the_colours_of_the_ground_is_of_the_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    true = [_half_checked_ball(f"{i}.png", pose_from(d)) for i, d in enumerate(sphere_directions(24.0))]
+    bare = [replace(v, mask=None) for v in true]
+    found = find_object.by_colour(bare)
+    assert found is not None
+    overlaps = [_overlap(f.mask, v.mask) for f, v in zip(found, true, strict=True) if f.mask is not None]
+    assert np.median(overlaps) > 0.85
+    monkeypatch.setattr(find_object, "_with_texture", lambda *_: None)
+    assert find_object.by_colour(bare) is None
 
 
 def test_masks_that_are_there_are_not_looked_at(photos: list[PosedView]) -> None:
