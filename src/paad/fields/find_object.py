@@ -65,10 +65,11 @@ _AREA = (0.003, 0.6)
 def with_object_masks(views: Sequence[PosedView]) -> list[PosedView] | None:
     """``views`` with masks of the object that they turn around; None where no such object stands out.
 
-    It is told by its colours, or, where these are those of what is beside it and nothing but the camera moves, by its
-    depth. It does not stand out where most views show it only in part, or where outlines and shape disagree: the median
-    intersection over union of a photo's outline and the silhouette of the shape that all outlines carve is 0.84 at
-    least, told by depth 0.8. A view where it is less than 0.7 has no mask.
+    It is told by its colours and texture, or, where these are those of what is beside it and nothing but the camera
+    moves, by its depth. It does not stand out where most views show it only in part, or where outlines and shape
+    disagree: the median intersection over union of a photo's outline and the silhouette of the shape that all outlines
+    carve is 0.84 at least, told by depth 0.8 (and little of it is hidden). A view where it is less than 0.7 has no
+    mask.
 
     Args:
         views: posed photos; masks that they have are not looked at.
@@ -77,7 +78,8 @@ def with_object_masks(views: Sequence[PosedView]) -> list[PosedView] | None:
 
 
 def by_colour(views: Sequence[PosedView]) -> list[PosedView] | None:
-    """As :func:`with_object_masks`, an object whose colours are not those of what is beside it; three seconds."""
+    """As :func:`with_object_masks`, an object whose colours, or texture, are not those of what is beside it; five
+    seconds."""
     space = _Space.of(views)
     solid = None if space is None else _shape(space)
     if space is None or solid is None:
