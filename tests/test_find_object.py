@@ -92,6 +92,15 @@ def test_a_printed_part_in_the_colours_of_the_ground_is_of_the_object(monkeypatc
     assert find_object.by_colour(bare) is None
 
 
+@pytest.mark.parametrize("ahead", [2.6, 0.0, -2.6])
+def test_a_view_shows_the_ball_only_if_it_is_ahead(photos: list[PosedView], ahead: float) -> None:
+    space = find_object._Space.of([replace(v, mask=None) for v in photos])
+    assert space is not None
+    pose = np.eye(4)
+    pose[:3, 3] = np.array([0.0, 0.0, ahead]) - space.centre
+    assert find_object._around(space, replace(space.small[0], cam_from_world=pose)).any() == (ahead > 0)
+
+
 def test_masks_that_are_there_are_not_looked_at(photos: list[PosedView]) -> None:
     misled = [replace(v, mask=np.ones((SIZE, SIZE), np.float32)) for v in _on_tables(photos)]
     found = with_object_masks(misled)

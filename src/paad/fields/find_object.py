@@ -242,6 +242,8 @@ def _around(space: _Space, view: PosedView) -> Bool:
     """Where a view shows the ball that most views see whole [h, w]."""
     camera = view.camera
     middle, z = camera.project(space.centre[None], view.cam_from_world)
+    if z[0] <= 0:
+        return np.zeros((camera.height, camera.width), np.bool_)
     y, x = np.mgrid[: camera.height, : camera.width]
     away = np.hypot(x + 0.5 - middle[0, 0], y + 0.5 - middle[0, 1])
     inside: Bool = away < camera.fx * space.reach / z[0]
