@@ -124,6 +124,18 @@ def test_a_photo_cut_out_of_a_picture(detector: object, good: np.ndarray) -> Non
     assert result.status == "ok"
 
 
+def test_a_photo_through_another_lens(detector: object) -> None:
+    far = pose_from(DIRECTION, distance=1.3 * 2.6, roll_deg=77.0)
+    result = detector.predict(photograph(toy_gaussians(), far, CAMERA.zoomed(1.3))[0])
+    assert result.status == "ok"
+    assert result.extra["zoom"] == pytest.approx(1.3, rel=0.05)
+    assert rotation_error_deg(result.cam_from_world, far) < 0.5
+    assert (
+        result.message
+        == f"the photo's focal length is not that of the training views (x {result.extra['zoom']:.2f}); corrected"
+    )
+
+
 def test_a_saved_model_says_the_same(detector: object, good: np.ndarray, tmp_path: Path) -> None:
     file = detector.save(tmp_path / "toy.paad")
     again = paad.load(file)

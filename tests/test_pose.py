@@ -18,7 +18,7 @@ from paad.pose.estimate import THOROUGH, Guide, PoseConfig, search, starting_pos
 from paad.pose.kernels import normal_equations
 from paad.pose.landmarks import find_landmarks, poses_from_landmarks
 from paad.pose.query import QueryImage, cameras_of_photo, prepare_query
-from paad.pose.refine import align, brightness_gain
+from paad.pose.refine import Alignment, align, brightness_gain, with_lens
 from paad.pose.slide import slid
 from paad.pose.templates import render_templates, sphere_directions
 from paad.render import Gaussians
@@ -70,11 +70,13 @@ def _normal_equations_twin(
     z = np.where(depth > 0, depth, 1.0)
     point = np.stack([(x - camera.cx) / camera.fx * z, (y - camera.cy) / camera.fy * z, z], -1)
     columns = []
-    for k in range(6):
-        axis = np.eye(3)[k % 3]
+    for k in range(7):
+        axis = np.eye(3)[min(k, 5) % 3] * (centre[2] if k == 6 else 1.0)
         velocity = np.cross(axis, point - centre) if k < 3 else np.broadcast_to(axis, point.shape)
         du = camera.fx * (velocity[..., 0] - point[..., 0] / z * velocity[..., 2]) / z
         dv = camera.fy * (velocity[..., 1] - point[..., 1] / z * velocity[..., 2]) / z
+        if k == 6:  # the lens is longer, too
+            du, dv = du + camera.fx * point[..., 0] / z, dv + camera.fy * point[..., 1] / z
         columns.append(-(gx * du[..., None] + gy * dv[..., None]))
     counts = np.zeros(depth.shape, bool)
     counts[1:-1, 1:-1] = depth[1:-1, 1:-1] > 0
@@ -101,8 +103,8 @@ def test_normal_equations_equal_their_twin(field: Field) -> None:
         np.float32(0.3),
     )
     matrix, side = _normal_equations_twin(render, query, depth, camera, centre, 0.3)
-    assert np.allclose(sums[:21], matrix[np.triu_indices(6)], rtol=2e-3, atol=1e-2 * np.abs(matrix).max() / 100)
-    assert np.allclose(sums[21:27], side, rtol=2e-3, atol=1e-3 * np.abs(side).max())
+    assert np.allclose(sums[:28], matrix[np.triu_indices(7)], rtol=2e-3, atol=1e-2 * np.abs(matrix).max() / 100)
+    assert np.allclose(sums[28:35], side, rtol=2e-3, atol=1e-3 * np.abs(side).max())
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -113,7 +115,7 @@ def test_alignment_comes_home(field: Field, seed: int) -> None:
     about, back = np.eye(4), np.eye(4)
     about[:3, 3], back[:3, 3] = truth[:3, 3], -truth[:3, 3]
     start = about @ se3_exp(twist) @ back @ truth
-    found = align(field, _query(truth, field), start, 12, 0.3, blur_px=1.5)
+    found = align(field, _query(truth, field), Alignment.start(start), 12, 0.3, blur_px=1.5)
     assert found is not None
     assert rotation_error_deg(found.cam_from_world, truth) < 0.4
     assert translation_error_relative(found.cam_from_world, truth, field.centre) < 0.01
@@ -167,6 +169,27 @@ def test_a_photo_that_shows_more_to_both_sides_keeps_its_focal_length(field: Fie
         costs.append(found.cost)
     assert costs[1] < costs[0]
     assert rotation_error_deg(found.cam_from_world, truth) < 1.0
+
+
+@pytest.mark.parametrize("zoom", [0.7, 0.85, 1.2, 1.5])
+def test_a_lens_of_its_own_is_found(field: Field, guide: Guide, zoom: float) -> None:
+    """A longer lens from farther away shows the object at the same size, flatter."""
+    truth = pose_from(DIRECTION, distance=2.6 * zoom, roll_deg=20.0)
+    taken_for = dataclasses.replace(_query(truth, field, CAMERA.zoomed(zoom)), camera=CAMERA)
+    found = search(field, guide, taken_for, PoseConfig())[0]
+    assert found.zoom == pytest.approx(zoom, rel=0.01)
+    assert rotation_error_deg(found.cam_from_world, truth) < 0.1
+    assert translation_error_relative(found.cam_from_world, truth, field.centre) < 0.02
+
+
+def test_a_lens_is_not_guessed(field: Field) -> None:
+    """What hardly lowers the cost tells nothing, and what leads nowhere changes nothing."""
+    known = Alignment(pose_from(DIRECTION), 1.0, np.ones(3, np.float32))
+    better, worse = (dataclasses.replace(known, cost=cost, zoom=1.2) for cost in (0.9, 0.96))
+    assert with_lens(lambda start, steps, lens: better, known, 9) is better
+    assert with_lens(lambda start, steps, lens: worse, known, 9) is known
+    assert with_lens(lambda start, steps, lens: None, known, 9) is known
+    assert with_lens(lambda start, steps, lens: better if start is known else None, known, 9) is better
 
 
 def test_a_darker_photo_keeps_its_pose(field: Field, guide: Guide) -> None:

@@ -13,9 +13,10 @@ from paad.errors import DataError, PoseError
 from paad.fields.field import Field
 from paad.fields.framing import composite
 from paad.fields.shading import shading_of
+from paad.geometry.camera import Camera
 from paad.geometry.se3 import rotation_error_deg, se3_exp
 from paad.pose.anywhere import BEST_AGREEMENT, Shown, Spectra, agreement, edge_directions, poses_anywhere
-from paad.pose.estimate import ANYWHERE, Guide, PoseConfig, search, starting_poses
+from paad.pose.estimate import ANYWHERE, Guide, PoseConfig, search, settled_at, starting_poses
 from paad.pose.query import QueryImage
 from paad.pose.refine import Alignment
 from paad.pose.settle import laid_in
@@ -38,9 +39,9 @@ def templates(field: Field) -> Templates:
     return render_templates(field, trained, spacing_deg=12.0)
 
 
-def _on_stripes(field: Field, pose: np.ndarray) -> QueryImage:
+def _on_stripes(field: Field, pose: np.ndarray, camera: Camera = CAMERA) -> QueryImage:
     """The toy on a striped table, its guessed outline with a blob beside it and a bite out of it."""
-    image, alpha = photograph(field.gaussians, pose)
+    image, alpha = photograph(field.gaussians, pose, camera)
     y, x = np.mgrid[:SIZE, :SIZE]
     stripes = np.where(np.sin(0.5 * x + 0.2 * y)[..., None] > 0, [0.75, 0.72, 0.6], [0.25, 0.35, 0.3])
     toy = image.astype(np.float32) / np.float32(255)
@@ -49,7 +50,7 @@ def _on_stripes(field: Field, pose: np.ndarray) -> QueryImage:
     ys, xs = np.nonzero(mask)
     cv2.circle(mask, (int(xs.max()) - 4, int(ys.max()) - 4), 26, 1.0, -1)
     cv2.circle(mask, (int(xs.min()) + 6, int(ys.mean())), 16, 0.0, -1)
-    return QueryImage(composite(photo, mask, field.background), mask, CAMERA, field.background, photo)
+    return QueryImage(composite(photo, mask, field.background), mask, camera, field.background, photo)
 
 
 def test_templates_know_how_training_views_are_rolled(templates: Templates) -> None:
@@ -167,12 +168,20 @@ def test_laid_into_the_photo_a_pose_comes_home(field: Field, moving: bool) -> No
     about[:3, 3], back[:3, 3] = truth[:3, 3], -truth[:3, 3]
     off = about @ se3_exp(np.array([0.08, -0.06, 0.05, 0.02, 0.02, 0.0])) @ back @ truth
     query = _on_stripes(field, truth)
-    found = laid_in(field, query, off, 12, 1.0, 0.1, 0.35)
+    found = laid_in(field, query, Alignment.start(off), 12, 1.0, 0.1, 0.35)
     assert rotation_error_deg(off, truth) > 5.0
     assert rotation_error_deg(found.cam_from_world, truth) < 0.7
     behind = truth.copy()
     behind[2, 3] *= -1.0
-    assert laid_in(field, query, behind, 3, 1.0, 0.1, 0.35).cost == np.inf
+    assert laid_in(field, query, Alignment.start(behind), 3, 1.0, 0.1, 0.35).cost == np.inf
+
+
+def test_a_lens_of_its_own_is_found_on_a_table(field: Field) -> None:
+    truth = pose_from(DIRECTION, distance=1.3 * 2.6)
+    taken_for = replace(_on_stripes(field, truth, CAMERA.zoomed(1.3)), camera=CAMERA)
+    found = settled_at(field, taken_for, pose_from(DIRECTION), PoseConfig())
+    assert found.zoom == pytest.approx(1.3, rel=0.08)
+    assert rotation_error_deg(found.cam_from_world, truth) < 0.7
 
 
 def test_views_kept_aside_on_a_table_all_calibrate(

@@ -155,7 +155,7 @@ class Paad(Detector):
             return _unknown(height, width, self._unexplained(), began, found.explained)
         if found.compared.unseen and not self.config.judge_doubtful:
             return _unknown(height, width, _UNSEEN, began, found.explained)
-        judged = self._judge(found.compared, threshold, width, height)
+        judged = self._judge(found, threshold, width, height)
         done = time.perf_counter()
         return replace(
             judged,
@@ -167,7 +167,7 @@ class Paad(Detector):
                 "score": done - posed,
                 "total": done - began,
             },
-            message=_brightness_message(found.gain),
+            message=_changed_message(found.gain, found.zoom),
         )
 
     def find(self, rgb: Float32, alpha: Float32 | None) -> Found:
@@ -184,9 +184,9 @@ class Paad(Detector):
             message += ", or a side that too few training views show"
         return message
 
-    def _judge(self, compared: Comparison, threshold: float | None, width: int, height: int) -> Prediction:
+    def _judge(self, found: Found, threshold: float | None, width: int, height: int) -> Prediction:
         """Score, verdict, and the map and reference at the photo's own size."""
-        learned = self.learned
+        learned, compared = self.learned, found.compared
         anomaly = learned.expectation.anomaly_map(compared)
         score = float(anomaly.max())
         full = enlarged(anomaly, width, height)
@@ -205,7 +205,7 @@ class Paad(Detector):
             threshold=threshold,
             p_value=learned.calibration.p_value(score),
             regions=regions,
-            extra={"surface": self._on_surface(anomaly, compared)},
+            extra={"surface": self._on_surface(anomaly, compared), "zoom": found.zoom},
         )
 
     def _on_surface(self, anomaly: Float32, compared: Comparison) -> Float32:
@@ -263,8 +263,12 @@ def _unknown(height: int, width: int, message: str, began: float, quality: float
     )
 
 
-def _brightness_message(gain: Float32) -> str:
+def _changed_message(gain: Float32, zoom: float) -> str:
+    """How the photo differs from the training views, where both were corrected."""
     mean = float(gain.mean())
-    if 0.85 < mean < 1.18:
-        return ""
-    return f"the photo is {'darker' if mean < 1 else 'brighter'} than the training views (x {mean:.2f}); corrected"
+    out = []
+    if not 0.85 < mean < 1.18:
+        out.append(f"the photo is {'darker' if mean < 1 else 'brighter'} than the training views (x {mean:.2f})")
+    if not 0.95 < zoom < 1.05:
+        out.append(f"the photo's focal length is not that of the training views (x {zoom:.2f})")
+    return f"{' and '.join(out)}; corrected" if out else ""

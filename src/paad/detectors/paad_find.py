@@ -50,6 +50,7 @@ class Found:
     Attributes:
         compared: the comparison at that pose.
         gain: [3], of the field's brightness.
+        zoom: the photo's focal length over that of the camera it was taken for.
         explained: share of the object that looks as a good specimen may; 0 where its place says that it is another.
         agreement: of colours and edges where the object had to be told from its surroundings; 0 elsewhere.
         render_s: seconds that the comparison took.
@@ -57,6 +58,7 @@ class Found:
 
     compared: Comparison
     gain: Float32
+    zoom: float
     explained: float
     agreement: float
     render_s: float
@@ -135,10 +137,10 @@ def compared_at(learned: Learned, query: QueryImage, alignment: Alignment, longe
     compared = compare(field, expectation.remembered, query, alignment, longest)
     explained, agrees = expectation.explained(compared), 0.0
     if is_guessed(field, compared):
-        agrees = agreement_at(field, query, compared.cam_from_world)
-        if agrees < expectation.agreeing or not _at_usual_distance(field, compared):
+        agrees = agreement_at(field, query, compared.cam_from_world, alignment.zoom)
+        if agrees < expectation.agreeing or not _at_usual_distance(field, compared, alignment.zoom):
             explained = 0.0
-    return Found(compared, alignment.gain, explained, agrees, time.perf_counter() - began)
+    return Found(compared, alignment.gain, alignment.zoom, explained, agrees, time.perf_counter() - began)
 
 
 def is_guessed(field: Field, compared: Comparison) -> bool:
@@ -146,9 +148,9 @@ def is_guessed(field: Field, compared: Comparison) -> bool:
     return field.bounded and (compared.query.photo is not None or compared.query.mask is None)
 
 
-def _at_usual_distance(field: Field, compared: Comparison) -> bool:
+def _at_usual_distance(field: Field, compared: Comparison, zoom: float) -> bool:
     eye = camera_centre(compared.cam_from_world) - field.centre
-    return _NEAREST < float(np.linalg.norm(eye)) / field.distance < _FARTHEST
+    return _NEAREST < float(np.linalg.norm(eye)) / (zoom * field.distance) < _FARTHEST
 
 
 def _query(field: Field, rgb: Float32, alpha: Float32 | None, camera: Camera) -> QueryImage:

@@ -161,7 +161,9 @@ def _found(base: Base, query: QueryImage, truth: Float64) -> Alignment | None:
         except PoseError:
             continue
         right = rotation_error_deg(found.cam_from_world, truth) < SAME_POSE_DEG
-        if right and (not guessed or agreement_at(base.field, query, found.cam_from_world) > SURELY_AGREEING):
+        if right and (
+            not guessed or agreement_at(base.field, query, found.cam_from_world, found.zoom) > SURELY_AGREEING
+        ):
             return found
     return settled_at(base.field, query, truth, PoseConfig()) if guessed else None
 
@@ -195,7 +197,7 @@ def left_out_in_turn(
         qualities += [q for q in (measure_quality(base.field, aside),) if q is not None]
         for view in aside:
             query = _as_query(base.field, view, masked)
-            at = Alignment(view.cam_from_world, 0.0, np.ones(3, np.float32))
+            at = Alignment.start(view.cam_from_world)
             good.append(compare(base.field, base.remembered, query, at, longest))
             try:
                 found = search(base.field, base.guide, query, PoseConfig())[0]

@@ -62,6 +62,10 @@ class Camera:
         """The same camera at ``factor`` times the resolution, sizes rounded to whole pixels (at least 1)."""
         return self.resized(max(1, round(self.width * factor)), max(1, round(self.height * factor)))
 
+    def zoomed(self, factor: float) -> Camera:
+        """The camera with ``factor`` times the focal length, its image of the same size."""
+        return replace(self, fx=self.fx * factor, fy=self.fy * factor)
+
     def cropped(self, x0: int, y0: int, width: int, height: int) -> Camera:
         """The camera of the window that starts at pixel (x0, y0)."""
         return replace(self, width=width, height=height, cx=self.cx - x0, cy=self.cy - y0)

@@ -16,7 +16,7 @@ from paad.pose.anywhere import BEST_AGREEMENT, agreement, poses_anywhere
 from paad.pose.descriptors import Hypothesis, PolarView, describe, match
 from paad.pose.landmarks import Landmarks, poses_from_landmarks
 from paad.pose.query import QueryImage
-from paad.pose.refine import Alignment, align
+from paad.pose.refine import Alignment, align, with_lens
 from paad.pose.settle import laid_in, needs_settling, settled
 from paad.pose.slide import slid
 from paad.pose.templates import Templates, pose_of_hypothesis
@@ -110,9 +110,10 @@ def usual_size_px(query: QueryImage, field: Field) -> float:
     return 2.0 * query.camera.fx * field.radius / field.distance
 
 
-def agreement_at(field: Field, query: QueryImage, cam_from_world: Float64) -> float:
-    """How well colours and edges of the field at a pose [4, 4] agree with the query as it was taken; at most 4."""
-    level = query.scaled(min(1.0, _AGREEMENT_PX / usual_size_px(query, field)))
+def agreement_at(field: Field, query: QueryImage, cam_from_world: Float64, zoom: float = 1.0) -> float:
+    """How well colours and edges of the field at a pose [4, 4] agree with the query as it was taken, with so many times
+    its camera's focal length; at most 4."""
+    level = query.scaled(min(1.0, _AGREEMENT_PX / usual_size_px(query, field))).zoomed(zoom)
     return agreement(field.over(query.background), level, cam_from_world)
 
 
@@ -149,17 +150,29 @@ def search(field: Field, guide: Guide, query: QueryImage, config: PoseConfig) ->
         found = distinct(sorted(found, key=lambda a: a.cost))[: stage.kept]
         found = [a for a in found if a.cost <= _HOPELESS * found[0].cost]
         starts = [a.cam_from_world for a in found]
+    level = query.scaled(min(1.0, config.stages[-1].object_px / size))
     if needs_settling(field, query):
-        level = query.scaled(min(1.0, config.stages[-1].object_px / size))
         found[0] = settled(field, level, found[0], config.settling_steps)
+    else:
+        found[0] = _seen_through_its_lens(field, level, found[0], config)
     return found
+
+
+def _seen_through_its_lens(field: Field, query: QueryImage, found: Alignment, config: PoseConfig) -> Alignment:
+    last = config.stages[-1]
+
+    def refined(start: Alignment, steps: int, lens: bool) -> Alignment | None:
+        return align(
+            field, query, start, steps, config.gain_stiffness, last.blur_px, last.least_scale, last.done_px, lens
+        )
+
+    return with_lens(refined, found, config.settling_steps)
 
 
 def settled_at(field: Field, query: QueryImage, cam_from_world: Float64, config: PoseConfig) -> Alignment:
     """The search's last alignment alone, from a pose [4, 4] that is known to be about right."""
     level = query.scaled(min(1.0, config.stages[-1].object_px / object_size_px(query, field)))
-    start = Alignment(cam_from_world, math.inf, np.ones(3, np.float32))
-    return settled(field.over(query.background), level, start, config.settling_steps)
+    return settled(field.over(query.background), level, Alignment.start(cam_from_world), config.settling_steps)
 
 
 def starting_poses(field: Field, guide: Guide, query: QueryImage, config: PoseConfig) -> list[Float64]:
@@ -218,7 +231,14 @@ def _aligned(
         if beside and query.photo is None:
             continue
         aligned = align(
-            field, query, start, stage.steps, gain_stiffness, stage.blur_px, stage.least_scale, stage.done_px
+            field,
+            query,
+            Alignment.start(start),
+            stage.steps,
+            gain_stiffness,
+            stage.blur_px,
+            stage.least_scale,
+            stage.done_px,
         )
         if aligned is not None:
             found.append(aligned)
@@ -231,7 +251,9 @@ def _laid_in(field: Field, query: QueryImage, starts: Sequence[Float64], stage: 
     Under a light of its own a dark stripe of the table looks like a side of the object seen from afar, but has not its
     edges.
     """
-    found = (laid_in(field, query, start, stage.steps, stage.blur_px, stage.least_scale, _ALIKE) for start in starts)
+    found = (
+        laid_in(field, query, Alignment.start(s), stage.steps, stage.blur_px, stage.least_scale, _ALIKE) for s in starts
+    )
     return [
         replace(a, cost=BEST_AGREEMENT - agreement(field, query, a.cam_from_world))
         for a in found

@@ -18,9 +18,9 @@ _LEAST_ROWS = 100
 def _row(
     y: int, render: Any, query: Any, depth: Any, focal: Any, offset: Any, centre: Any, scale: Any, out: Any
 ) -> None:
-    """Add one row of pixels to ``out`` [29]: 21 entries of the upper triangle, 6 of the right side, cost, count."""
+    """Add one row of pixels to ``out`` [37]: 28 entries of the upper triangle, 7 of the right side, cost, count."""
     width = depth.shape[1]
-    b = np.empty((2, 6), np.float32)
+    b = np.empty((2, 7), np.float32)
     fx, fy = focal[0], focal[1]
     inverse_scale = _ONE / (scale * scale)
     for x in range(1, width - 1):
@@ -40,14 +40,15 @@ def _row(
             ry += gy * r
             square += r * r
         weight = _ONE / (_ONE + square * inverse_scale)
-        out[27] += weight * square
-        out[28] += _ONE
+        out[35] += weight * square
+        out[36] += _ONE
         if xx + yy < _f(1e-8):
             continue
         px = (_f(x) + _HALF - offset[0]) / fx * z
         py = (_f(y) + _HALF - offset[1]) / fy * z
         iz = _ONE / z
-        # velocity of the point for the six motions: rotations about the object's centre, then translations
+        # velocity of the point for the six motions: rotations about the object's centre, then translations; and for a
+        # longer lens from as much farther away, which leaves the plane of the object's centre where it is
         ax, ay, az = px - centre[0], py - centre[1], z - centre[2]
         ux, uz_x = fx * iz, -fx * px * iz * iz
         vy, vz = fy * iz, -fy * py * iz * iz
@@ -57,15 +58,17 @@ def _row(
         b[0, 3], b[1, 3] = ux, _ZERO
         b[0, 4], b[1, 4] = _ZERO, vy
         b[0, 5], b[1, 5] = uz_x, vz
+        beyond = az * iz * iz
+        b[0, 6], b[1, 6] = fx * px * beyond, fy * py * beyond
         k = 0
-        for i in range(6):
+        for i in range(7):
             wx = weight * (xx * b[0, i] + xy * b[1, i])
             wy = weight * (xy * b[0, i] + yy * b[1, i])
-            for j in range(i, 6):
+            for j in range(i, 7):
                 out[k] += wx * b[0, j] + wy * b[1, j]
                 k += 1
             # a point that moves by du changes the picture by minus gradient times du
-            out[21 + i] -= weight * (rx * b[0, i] + ry * b[1, i])
+            out[28 + i] -= weight * (rx * b[0, i] + ry * b[1, i])
 
 
 @njit(cache=True, fastmath=True, nogil=True, error_model="numpy")
@@ -86,7 +89,10 @@ def _rows(
 
 
 def normal_equations(render: Any, query: Any, depth: Any, focal: Any, offset: Any, centre: Any, scale: Any) -> Any:
-    """Sums [29] over pixels: upper triangle of J'WJ (21), J'Wr (6), weighted squared residual, number of pixels.
+    """Sums [37] over pixels: upper triangle of J'WJ (28), J'Wr (7), weighted squared residual, number of pixels.
+
+    The unknowns are three rotations about the object's centre, three translations, and the logarithm of the focal
+    length, the camera moving away from the object's centre by the same factor.
 
     Args:
         render, query: RGB float32 [H, W, 3].
@@ -95,6 +101,6 @@ def normal_equations(render: Any, query: Any, depth: Any, focal: Any, offset: An
         centre: object's centre in camera coordinates float32 [3].
         scale: residual norm at which a pixel counts half (Cauchy weights).
     """
-    sums = np.zeros((len(depth), 29), np.float32)
+    sums = np.zeros((len(depth), 37), np.float32)
     spread(_rows, len(depth), _LEAST_ROWS, render, query, depth, focal, offset, centre, scale, sums)
     return sums.sum(axis=0, dtype=np.float64)

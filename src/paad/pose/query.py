@@ -48,6 +48,10 @@ class QueryImage:
         photo = None if self.photo is None else cv2.resize(self.photo, (width, height), interpolation=how)
         return QueryImage(image, mask, self.camera.resized(width, height), self.background, photo)
 
+    def zoomed(self, factor: float) -> QueryImage:
+        """The same photo taken for one of ``factor`` times the focal length."""
+        return self if factor == 1.0 else replace(self, camera=self.camera.zoomed(factor))
+
     def scaled(self, factor: float) -> QueryImage:
         """The same photo at ``factor`` times the resolution."""
         camera = self.camera.scaled(factor)

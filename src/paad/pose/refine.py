@@ -7,7 +7,9 @@ rotation and translation are nearly the same thing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -30,17 +32,34 @@ _SCALE = 4.0
 _ALIKE = 0.25
 """What this share of the pixels looks like decides: a large missing part moves nothing then."""
 _DAMPING = 1e-3
+_FEW_STEPS, _CLEARLY_LESS = 4, 0.95
+"""Steps after which a focal length of the photo's own must have lowered the cost, and to which share of it."""
 _DRAWN = 0.02
 """From the background; what is nearer to it counts as not drawn."""
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """A refined pose: ``cam_from_world`` [4, 4], robust ``cost`` (smaller is better), brightness ``gain`` [3]."""
+    """A refined pose: ``cam_from_world`` [4, 4], robust ``cost`` (smaller is better), brightness ``gain`` [3], and
+    ``zoom``, the photo's focal length over that of the camera it was taken for."""
 
     cam_from_world: Float64
     cost: float
     gain: Float32
+    zoom: float = 1.0
+
+    @staticmethod
+    def start(cam_from_world: Float64) -> Alignment:
+        """A pose [4, 4] that nothing is known of yet."""
+        return Alignment(np.asarray(cam_from_world, np.float64), np.inf, np.ones(3, np.float32))
+
+
+class Step(NamedTuple):
+    """The next pose [4, 4], by what the focal length grows, and by how many pixels both move the object."""
+
+    cam_from_world: Float64
+    zoom: float
+    moved_px: float
 
 
 def brightness_gain(render: Float32, query: Float32, alpha: Float32, stiffness: float) -> Float32:
@@ -68,32 +87,35 @@ def brightness_gain(render: Float32, query: Float32, alpha: Float32, stiffness: 
 def align(
     field: Field,
     query: QueryImage,
-    start: Float64,
+    start: Alignment,
     steps: int,
     gain_stiffness: float,
     blur_px: float = 0.0,
     least_scale: float = 0.3,
     tolerance_px: float = 0.01,
+    lens: bool = False,
 ) -> Alignment | None:
-    """Refine ``start`` [4, 4] at the query's resolution in at most ``steps`` steps.
+    """Refine pose and focal length of ``start`` at the query's resolution in at most ``steps`` steps.
 
     Both pictures are blurred by ``blur_px`` (standard deviation, pixels) first: edges a pixel wide pull only from a
     pixel away, and without it the steps are a tenth as long.
     ``least_scale``: the colour difference at which a pixel counts half, if most differ by less.
-    The step that moves the object by less than ``tolerance_px`` pixels is the last. Returns None where the field leaves
+    The step that moves the object by less than ``tolerance_px`` pixels is the last. With ``lens`` the focal length is
+    found, too. Returns None where the field leaves
     the picture or the equations are singular: there is then no pose to be had from this start.
     """
-    pose = np.asarray(start, np.float64)
+    pose, zoom = start.cam_from_world, start.zoom
     image = blurred(query.image, blur_px)
     best: Alignment | None = None
     for step in range(steps + 1):
         centre = pose[:3, :3] @ field.centre + pose[:3, 3]
         if not centre[2] > 0.2 * field.radius:
             return best
-        x0, y0, w, h = box_window(query.camera, pose, field.low, field.high)
+        zoomed = query.camera.zoomed(zoom)
+        x0, y0, w, h = box_window(zoomed, pose, field.low, field.high)
         if w < 8 or h < 8:
             return best
-        camera = query.camera.cropped(x0, y0, w, h)
+        camera = zoomed.cropped(x0, y0, w, h)
         colour, alpha, distance = field.draw(pose, camera)
         seen = np.ascontiguousarray(image[y0 : y0 + h, x0 : x0 + w])
         sharp = colour
@@ -106,18 +128,36 @@ def align(
         depth = filled_depth(distance, alpha)
         if (depth > 0).sum() < _LEAST_PIXELS:
             return best
-        now = Alignment(pose, robust_cost(query, sharp, (x0, y0), field.background), gain)
+        now = Alignment(pose, robust_cost(query, sharp, (x0, y0), field.background), gain, zoom)
         if best is None or now.cost < best.cost:
             best = now
         if step == steps:
             break
-        stepped = gauss_newton_step(colour, seen, depth, camera, pose, field, least_scale, _ALIKE)
+        stepped = gauss_newton_step(colour, seen, depth, camera, pose, field, least_scale, _ALIKE, lens)
         if stepped is None:
             return best
-        pose, moved = stepped
-        if moved < tolerance_px:
-            return Alignment(pose, now.cost, gain) if now is best else best
+        pose, zoom = stepped.cam_from_world, zoom * stepped.zoom
+        if stepped.moved_px < tolerance_px:
+            return Alignment(pose, now.cost, gain, zoom) if now is best else best
     return best
+
+
+def with_lens(refined: Callable[[Alignment, int, bool], Alignment | None], found: Alignment, steps: int) -> Alignment:
+    """``found`` with the photo's own focal length where the photo clearly tells it, else as it is.
+
+    A longer lens from farther away shows an object of the same size, flatter. A photo that is enlarged, cut out of
+    another or taken with another lens has another focal length than the training views, and at theirs a good specimen
+    differs along all of its outline.
+
+    Args:
+        refined: an alignment from a start, in so many steps at most, with the focal length unknown or known.
+        found: what it leads to where the focal length is known.
+        steps: at most.
+    """
+    tried = refined(found, _FEW_STEPS, True)
+    if tried is None or tried.cost > _CLEARLY_LESS * found.cost:
+        return found
+    return refined(tried, steps, True) or tried
 
 
 def gauss_newton_step(
@@ -129,8 +169,9 @@ def gauss_newton_step(
     field: Field,
     least_scale: float,
     alike: float,
-) -> tuple[Float64, float] | None:
-    """The next pose [4, 4] and by how many pixels it moves the object; None where the equations are singular.
+    lens: bool = False,
+) -> Step | None:
+    """The next pose; None where the equations are singular.
 
     Args:
         drawn, seen: RGB [H, W, 3], rendered at ``cam_from_world`` and photographed.
@@ -140,6 +181,7 @@ def gauss_newton_step(
         field: whose centre the pose turns about.
         least_scale: the least colour difference at which a pixel counts half.
         alike: share of the pixels that differ by less than a quarter of it, where it is larger.
+        lens: whether the focal length is unknown, too.
     """
     centre = cam_from_world[:3, :3] @ field.centre + cam_from_world[:3, 3]
     off = np.sqrt(squared_distance(seen, drawn))[depth > 0]
@@ -152,13 +194,17 @@ def gauss_newton_step(
         centre.astype(np.float32),
         np.float32(max(least_scale, _SCALE * float(np.quantile(off, alike)))),
     )
-    twist = _solve(sums, _DAMPING, float(centre[2]))
-    if twist is None:
+    solved = _solve(sums, _DAMPING, float(centre[2]), 7 if lens else 6)
+    if solved is None:
         return None
-    about, back = np.eye(4), np.eye(4)
+    twist, longer = solved[:6], float(solved[6]) if lens else 0.0
+    about, back, away = np.eye(4), np.eye(4), np.eye(4)
     about[:3, 3], back[:3, 3] = centre, -centre
-    moved = camera.fx / centre[2] * (field.radius * np.linalg.norm(twist[:3]) + np.linalg.norm(twist[3:]))
-    return about @ se3_exp(twist) @ back @ cam_from_world, float(moved)
+    away[2, 3] = centre[2] * np.expm1(longer)
+    size = camera.fx / centre[2] * field.radius
+    moved = size * (np.linalg.norm(twist[:3]) + field.radius / centre[2] * abs(longer))
+    moved += camera.fx / centre[2] * np.linalg.norm(twist[3:])
+    return Step(away @ about @ se3_exp(twist) @ back @ cam_from_world, float(np.exp(longer)), float(moved))
 
 
 def blurred(image: Float32, sigma: float) -> Float32:
@@ -169,20 +215,22 @@ def blurred(image: Float32, sigma: float) -> Float32:
     return out
 
 
-def _solve(sums: Float64, damping: float, distance: float) -> Float64 | None:
-    """The twist [6] of a damped Gauss-Newton step, limited to 15 degrees and a fifth of the distance."""
-    matrix = np.zeros((6, 6))
-    matrix[np.triu_indices(6)] = sums[:21]
+def _solve(sums: Float64, damping: float, distance: float, unknowns: int) -> Float64 | None:
+    """The first ``unknowns`` of a damped Gauss-Newton step, limited to 15 degrees, a fifth of the distance and of the
+    focal length."""
+    matrix = np.zeros((7, 7))
+    matrix[np.triu_indices(7)] = sums[:28]
     matrix += np.triu(matrix, 1).T
+    matrix, side = matrix[:unknowns, :unknowns], sums[28 : 28 + unknowns]
     diagonal = np.diag(matrix)
     if not np.isfinite(sums).all() or diagonal.min() <= 0:
         return None
     try:
-        twist = np.linalg.solve(matrix + damping * np.diag(diagonal), sums[21:27]).astype(np.float64)
+        out = np.linalg.solve(matrix + damping * np.diag(diagonal), side).astype(np.float64)
     except np.linalg.LinAlgError:
         return None
-    turn, shift = float(np.linalg.norm(twist[:3])), float(np.linalg.norm(twist[3:]))
-    return twist * min(1.0, 0.26 / max(turn, 1e-12), 0.2 * distance / max(shift, 1e-12))
+    turn, shift, longer = (float(np.linalg.norm(some)) for some in (out[:3], out[3:6], out[6:]))
+    return out * min(1.0, 0.26 / max(turn, 1e-12), 0.2 * distance / max(shift, 1e-12), 0.2 / max(longer, 1e-12))
 
 
 def robust_cost(query: QueryImage, colour: Float32, corner: tuple[int, int], background: Float32) -> float:

@@ -7,6 +7,8 @@ come last. In photos on tables it brings the median error to a third.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from paad.compare.surroundings import surroundings_of
@@ -15,8 +17,8 @@ from paad.fields.light import drawn_beside, light_maps, under
 from paad.geometry.depth import filled_depth
 from paad.geometry.pixels import squared_distance
 from paad.pose.query import QueryImage
-from paad.pose.refine import Alignment, blurred, gauss_newton_step
-from paad.types import Float32, Float64
+from paad.pose.refine import Alignment, blurred, gauss_newton_step, with_lens
+from paad.types import Float32
 
 _BLUR_PX = 0.5
 _LEAST_SCALE = 0.02
@@ -37,51 +39,55 @@ def needs_settling(field: Field, query: QueryImage) -> bool:
 def settled(field: Field, query: QueryImage, found: Alignment, steps: int) -> Alignment:
     """``found`` after at most ``steps`` more steps beside the photo as it was taken; its cost stays.
 
-    The field's background must be the query's.
+    The focal length is found, too, see :func:`paad.pose.refine.with_lens`. The field's background must be the query's.
     """
-    last = laid_in(field, query, found.cam_from_world, steps, _BLUR_PX, _LEAST_SCALE, _ALIKE, found.gain)
-    return Alignment(last.cam_from_world, found.cost, found.gain)
+
+    def refined(start: Alignment, steps: int, lens: bool) -> Alignment:
+        return laid_in(field, query, start, steps, _BLUR_PX, _LEAST_SCALE, _ALIKE, lens)
+
+    return replace(with_lens(refined, refined(found, steps, False), steps), cost=found.cost)
 
 
 def laid_in(
     field: Field,
     query: QueryImage,
-    start: Float64,
+    start: Alignment,
     steps: int,
     blur_px: float,
     least_scale: float,
     alike: float,
-    gain: Float32 | None = None,
+    lens: bool = False,
 ) -> Alignment:
-    """``start`` [4, 4] refined in at most ``steps`` steps beside the photo as it was taken; no outline is needed.
+    """``start`` refined in at most ``steps`` steps beside the photo as it was taken; no outline is needed.
 
     Its cost is the mean truncated squared difference over what is drawn; inf where nothing is.
 
     Args:
         field: over the query's background.
         query: the photo.
-        start: the pose [4, 4].
+        start: the pose, the focal length, and the field's brightness where its light does not move.
         steps: how many at most.
         blur_px: standard deviation by which both pictures are blurred.
         least_scale, alike: as in :func:`paad.pose.refine.gauss_newton_step`.
-        gain: [3], of the field's brightness, where its light does not move; None: as it is.
+        lens: whether to find the focal length, too.
     """
     photo = query.image if query.photo is None else query.photo
     seen = blurred(photo, blur_px)
-    gain = np.ones(3, np.float32) if gain is None else gain
-    pose, best, least = start, start, np.inf
+    pose, zoom, gain = start.cam_from_world, start.zoom, start.gain
+    best = replace(start, cost=np.inf)
     maps: tuple[Float32, Float32] | None = None
     moved_px = np.inf
     for step in range(steps + 1):
+        camera = query.camera.zoomed(zoom)
         if field.shading is None:
-            picture = drawn_beside(field, photo, pose, query.camera, gain)
+            picture = drawn_beside(field, photo, pose, camera, gain)
             drawn = picture.colour
         else:
             if moved_px > _SAME_LIGHT_PX:
-                picture, shading = field.draw_with(field.shading, pose, query.camera)
-                maps, moved_px = light_maps(picture, shading, photo, query.camera, pose), 0.0
+                picture, shading = field.draw_with(field.shading, pose, camera)
+                maps, moved_px = light_maps(picture, shading, photo, camera, pose), 0.0
             else:
-                picture = field.draw(pose, query.camera)
+                picture = field.draw(pose, camera)
             drawn = under(maps, picture, field.background)
         if query.photo is not None:
             around = surroundings_of(query.photo, picture.alpha)
@@ -91,13 +97,13 @@ def laid_in(
         if near.sum() < _LEAST_PIXELS:
             break
         cost = float(np.minimum(squared_distance(photo, drawn), _LIMIT)[near].mean())
-        if cost < least:
-            best, least = pose, cost
+        if cost < best.cost:
+            best = Alignment(pose, cost, gain, zoom)
         if step == steps:
             break
-        stepped = gauss_newton_step(blurred(drawn, blur_px), seen, depth, query.camera, pose, field, least_scale, alike)
-        if stepped is None or stepped[1] < _DONE_PX:
+        stepped = gauss_newton_step(blurred(drawn, blur_px), seen, depth, camera, pose, field, least_scale, alike, lens)
+        if stepped is None or stepped.moved_px < _DONE_PX:
             break
-        pose = stepped[0]
-        moved_px += stepped[1]
-    return Alignment(best, least, gain)
+        pose, zoom = stepped.cam_from_world, zoom * stepped.zoom
+        moved_px += stepped.moved_px
+    return best
