@@ -3,8 +3,8 @@
 For an object folder of good photos only. Every ``--each``-th photo becomes a test photo of OUT (MAD's layout, masks and
 true poses beside it): once as it is, and once each with a stain, a scratch, a bite out of its outline and a burr on it;
 the others are what is learned from. Places and colours follow ``--seed``; sizes are those of photos 800 pixels long.
-Where the photos bring no masks the object is found as ``paad fit`` does. Distorted photos are refused: ``paad data
-convert`` straightens them. Then ``paad bench run --data OUT/..`` says what is found.
+Masks that the photos bring the planted ones bring, too; without any the object is found as ``paad fit`` does. Distorted
+photos are refused: ``paad data convert`` straightens them. Then ``paad bench run --data OUT/..`` says what is found.
 """
 
 from __future__ import annotations
@@ -35,14 +35,15 @@ def main() -> None:
     parser.add_argument("--each", type=int, default=5, help="(default: 5)")
     parser.add_argument("--seed", type=int, default=5, help="(default: 5)")
     args = parser.parse_args()
-    views = list(open_object(args.object).train)
+    views = list(data := open_object(args.object).train)
+    given = data.mask_source in ("alpha", "mask_path")
     listed = args.object / "transforms.json"
     frames = json.loads(listed.read_text()) if listed.exists() else {}
     if not frames or any(frames.get(k) for k in ("k1", "k2", "k3", "p1", "p2")):
         raise DataError(f"{listed}: missing, or of distorted photos; run 'paad data convert --to mad' first")
     of = {Path(f["file_path"]).stem: f for f in frames["frames"]}
     # as a fit does: masks guessed from a background that only seems plain hold pieces of it
-    masked = views if masks_agree(views) else with_object_masks(views)
+    masked = views if given or masks_agree(views) else with_object_masks(views)
     if masked is None:
         raise DataError(f"{args.object}: no object stands out; give masks")
     rng = np.random.default_rng(args.seed)
@@ -51,10 +52,13 @@ def main() -> None:
     for number, (view, found) in enumerate(zip(views, masked, strict=True)):
         frame = of[Path(view.name).stem]
         if number % args.each != _FIRST % args.each or found.mask is None or found.mask.max() < 0.6:
-            train.append({**frame, "file_path": _saved(args.out, f"train/good/{number}.png", view.image)})
+            good = _cut_out(view.image, view.mask) if given and view.mask is not None else view.image
+            train.append({**frame, "file_path": _saved(args.out, f"train/good/{number}.png", good)})
             continue
-        test.append({**frame, "file_path": _saved(args.out, f"test/good/{number}.png", view.image)})
-        for kind, image, mask in planted(view, found.mask, rng):
+        good = _cut_out(view.image, found.mask) if given else view.image
+        test.append({**frame, "file_path": _saved(args.out, f"test/good/{number}.png", good)})
+        for kind, image, mask, cover in planted(view, found.mask, rng):
+            image = _cut_out(image, cover) if given else image
             test.append({**frame, "file_path": _saved(args.out, f"test/{kind}/{number}.png", image)})
             _saved(args.out, f"ground_truth/{kind}/{number}_mask.png", mask.astype(np.uint8) * 255)
     (args.out / "transforms.json").write_text(json.dumps({**frames, "frames": train}))
@@ -62,8 +66,10 @@ def main() -> None:
     print(f"{args.out}: {len(train)} photos to learn from, {len(test)} to inspect")
 
 
-def planted(view: PosedView, mask: Float32, rng: np.random.Generator) -> Iterator[tuple[str, UInt8, Bool]]:
-    """Kind, photo [H, W, 3] and mask [H, W] of four defects on the object that a photo shows within ``mask`` [H, W]."""
+def planted(view: PosedView, mask: Float32, rng: np.random.Generator) -> Iterator[tuple[str, UInt8, Bool, Float32]]:
+    """Kind, photo [H, W, 3], mask [H, W] and what the object covers then [H, W], of four defects on the object that a
+    photo shows within ``mask`` [H, W]."""
+    whole = mask
     photo = view.image.astype(np.float32)
     height, width = mask.shape
     y, x = np.mgrid[:height, :width].astype(np.float32)
@@ -95,7 +101,7 @@ def planted(view: PosedView, mask: Float32, rng: np.random.Generator) -> Iterato
     ink = rng.uniform(20, 235, 3)
     while np.abs(ink - photo[at]).max() < 60:
         ink = rng.uniform(20, 235, 3)
-    yield ("Stains", *over(0.7 * disc(at, rng.uniform(10, 18) * unit, 1.5), ink))
+    yield ("Stains", *over(0.7 * disc(at, rng.uniform(10, 18) * unit, 1.5), ink), whole)
 
     at = somewhere(core)
     turn, length = rng.uniform(0, np.pi), rng.uniform(40, 70) * unit
@@ -103,24 +109,32 @@ def planted(view: PosedView, mask: Float32, rng: np.random.Generator) -> Iterato
     across = np.cos(turn) * (y - at[0]) - np.sin(turn) * (x - at[1])
     line = np.clip(2.0 - np.abs(across), 0.0, 1.0) * (np.abs(along) < length / 2) * own
     ink = np.full(3, 230.0 if photo[at].mean() < 130 else 40.0)
-    yield ("Scratch", over(0.8 * line, ink)[0], line > 0.2)
+    yield ("Scratch", over(0.8 * line, ink)[0], line > 0.2, whole)
 
     at, radius = somewhere(rim), rng.uniform(12, 20) * unit
     away = np.hypot(y - at[0], x - at[1])
     unknown = ((mask > 0.02) & (away < radius + 12)).astype(np.uint8)
     behind = cv2.inpaint(np.ascontiguousarray(view.image), unknown, 5, cv2.INPAINT_TELEA)
     gone = cv2.GaussianBlur(((away < radius) & (mask > 0.02)).astype(np.float32), (0, 0), 1.0)
-    yield ("Missing", *over(gone, behind.astype(np.float32)))
+    yield ("Missing", *over(gone, behind.astype(np.float32)), whole * (1.0 - gone))
 
     at, radius = somewhere(rim), rng.uniform(8, 13) * unit
     shade = 1.0 + 0.25 * np.clip((at[0] - y) / radius, -1.0, 1.0)
-    yield ("Burrs", *over(disc(at, radius, 0.8), photo[somewhere(core)] * shade[..., None]))
+    burr = disc(at, radius, 0.8)
+    yield ("Burrs", *over(burr, photo[somewhere(core)] * shade[..., None]), np.maximum(whole, burr))
+
+
+def _cut_out(photo: UInt8, cover: Float32) -> UInt8:
+    """``photo`` [H, W, 3] with what the object covers [H, W] as alpha: uint8 [H, W, 4]."""
+    return np.dstack([photo, (cover * 255.0 + 0.5).clip(0, 255).astype(np.uint8)])
 
 
 def _saved(out: Path, name: str, picture: UInt8) -> str:
     path = out / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(path), picture if picture.ndim == 2 else picture[..., ::-1])
+    if picture.ndim == 3:
+        picture = picture[..., [2, 1, 0, 3][: picture.shape[2]]]
+    cv2.imwrite(str(path), picture)
     return name
 
 
