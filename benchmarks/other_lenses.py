@@ -1,7 +1,8 @@
 """Photos through other lenses than the model was learned with: python benchmarks/other_lenses.py MODEL OBJECT.
 
 The test photos of an object folder with true poses are shown as if taken with ``--zooms`` times the focal length: cut
-and enlarged, or reduced before more of their border, the size staying. ``MODEL``, of ``paad fit``, inspects them; each
+and enlarged, or reduced before more of their border, the size staying; then with ``--cuts`` as windows of that share of
+their width and height, as far to the upper right as the object's outline lets them, enlarged to the whole size. ``MODEL``, of ``paad fit``, inspects them; each
 line tells the image AUROC, how far the poses are turned, photos without a verdict (which count as defects), how many
 good and defective ones are called defects at the model's rate, the median focal length that was found, and the time.
 """
@@ -18,6 +19,7 @@ import numpy as np
 import torch
 
 import paad
+from paad.data.masks import estimate_mask
 from paad.geometry.se3 import rotation_error_deg
 from paad.metrics.image import auroc
 from paad.types import UInt8
@@ -28,14 +30,16 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("object", type=Path)
     parser.add_argument("--zooms", type=float, nargs="+", default=[0.7, 0.85, 1.0, 1.15, 1.3])
+    parser.add_argument("--cuts", type=float, nargs="*", default=[], help="shares of the width (default: none)")
     parser.add_argument("--each", type=int, default=1, help="inspect every so-manieth photo (default: 1)")
     args = parser.parse_args()
     torch.set_num_threads(1)
     detector, data = paad.load(args.model), paad.open_object(args.object)
-    for zoom in args.zooms:
+    shown = [("zoom", zoom, zoomed) for zoom in args.zooms] + [("cut", share, cut_aside) for share in args.cuts]
+    for name, number, changed in shown:
         began, rows = time.perf_counter(), []
         for query in data.test[:: args.each]:
-            answer, truth = detector.predict(zoomed(query.load_image(), zoom)), data.test_poses[query.name]
+            answer, truth = detector.predict(changed(query.load_image(), number)), data.test_poses[query.name]
             pose = answer.cam_from_world
             rows.append((query.is_defect, answer, np.inf if pose is None else rotation_error_deg(pose, truth)))
         seconds = (time.perf_counter() - began) / len(rows)
@@ -43,9 +47,9 @@ def main() -> None:
         called = np.array([answer.status == "defect" for _, answer, _ in rows])
         scores = [np.inf if answer.status == "unknown" else answer.score for _, answer, _ in rows]
         turned = np.array([degrees for _, _, degrees in rows])
-        found = [answer.extra["zoom"] for _, answer, _ in rows if "zoom" in answer.extra]
+        found = [answer.extra["lens"].zoom for _, answer, _ in rows if "lens" in answer.extra]
         row = {
-            "zoom": zoom,
+            name: number,
             "found": round(float(np.median(found)), 3) if found else None,
             "image AUROC": round(100.0 * (auroc(scores, defective) or 0.0), 1),
             "turned by, median": round(float(np.median(turned)), 3),
@@ -76,6 +80,19 @@ def zoomed(photo: UInt8, zoom: float) -> UInt8:
         if photo.shape[2] == 4:
             out[..., 3] = cv2.copyMakeBorder(small[..., 3], *sides, cv2.BORDER_CONSTANT, value=0.0)
     return out.astype(np.uint8)
+
+
+def cut_aside(photo: UInt8, share: float) -> UInt8:
+    """A window of ``photo`` [H, W, 3|4] whose middle lies to the upper right of it as far as the object allows, enlarged
+    to the size of the whole."""
+    height, width = photo.shape[:2]
+    mask = photo[..., 3] / 255.0 if photo.shape[2] == 4 else estimate_mask(photo).mask
+    ys, xs = np.nonzero(mask > 0.5)
+    h, w = round(share * height), round(share * width)
+    left = int(np.clip(min(width - w, xs.min() - 4 if len(xs) else 0), 0, width - w))
+    above = int(np.clip(max(0, ys.max() + 4 - h if len(ys) else 0), 0, height - h))
+    window = np.ascontiguousarray(photo[above : above + h, left : left + w])
+    return np.asarray(cv2.resize(window, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
 if __name__ == "__main__":

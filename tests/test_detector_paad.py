@@ -16,6 +16,7 @@ from paad.detectors.paad_find import compared_at, is_guessed
 from paad.detectors.paad_fit import looks_the_same
 from paad.errors import DataError, ModelFileError, UsageError
 from paad.fields.build import LEAST_TO_SPLIT
+from paad.geometry.camera import Lens
 from paad.geometry.se3 import rotation_error_deg
 from paad.pose.query import QueryImage
 from paad.pose.refine import Alignment
@@ -126,14 +127,12 @@ def test_a_photo_cut_out_of_a_picture(detector: object, good: np.ndarray) -> Non
 
 def test_a_photo_through_another_lens(detector: object) -> None:
     far = pose_from(DIRECTION, distance=1.3 * 2.6, roll_deg=77.0)
-    result = detector.predict(photograph(toy_gaussians(), far, CAMERA.zoomed(1.3))[0])
+    result = detector.predict(photograph(toy_gaussians(), far, CAMERA.through(Lens(1.3)))[0])
     assert result.status == "ok"
-    assert result.extra["zoom"] == pytest.approx(1.3, rel=0.05)
+    assert result.extra["lens"].zoom == pytest.approx(1.3, rel=0.05)
     assert rotation_error_deg(result.cam_from_world, far) < 0.5
-    assert (
-        result.message
-        == f"the photo's focal length is not that of the training views (x {result.extra['zoom']:.2f}); corrected"
-    )
+    zoom = result.extra["lens"].zoom
+    assert result.message == f"the photo's focal length is not that of the training views (x {zoom:.2f}); corrected"
 
 
 def test_a_saved_model_says_the_same(detector: object, good: np.ndarray, tmp_path: Path) -> None:

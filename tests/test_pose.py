@@ -10,7 +10,7 @@ import torch
 
 from paad.errors import PoseError
 from paad.fields.field import Field
-from paad.geometry.camera import Camera
+from paad.geometry.camera import Camera, Lens
 from paad.geometry.depth import filled_depth
 from paad.geometry.se3 import rotation_error_deg, se3_exp, translation_error_relative
 from paad.pose.descriptors import ANGLES, RINGS, describe, match, spectra_of
@@ -70,13 +70,14 @@ def _normal_equations_twin(
     z = np.where(depth > 0, depth, 1.0)
     point = np.stack([(x - camera.cx) / camera.fx * z, (y - camera.cy) / camera.fy * z, z], -1)
     columns = []
-    for k in range(7):
-        axis = np.eye(3)[min(k, 5) % 3] * (centre[2] if k == 6 else 1.0)
+    for k in range(9):
+        axis = (np.eye(3)[k % 3] if k < 6 else centre[2] * np.array([-(k == 7), -(k == 8), k == 6])).astype(np.float64)
         velocity = np.cross(axis, point - centre) if k < 3 else np.broadcast_to(axis, point.shape)
         du = camera.fx * (velocity[..., 0] - point[..., 0] / z * velocity[..., 2]) / z
         dv = camera.fy * (velocity[..., 1] - point[..., 1] / z * velocity[..., 2]) / z
-        if k == 6:  # the lens is longer, too
-            du, dv = du + camera.fx * point[..., 0] / z, dv + camera.fy * point[..., 1] / z
+        # the lens is another, too
+        du = du + camera.fx * (point[..., 0] / z * (k == 6) + (k == 7))
+        dv = dv + camera.fy * (point[..., 1] / z * (k == 6) + (k == 8))
         columns.append(-(gx * du[..., None] + gy * dv[..., None]))
     counts = np.zeros(depth.shape, bool)
     counts[1:-1, 1:-1] = depth[1:-1, 1:-1] > 0
@@ -103,8 +104,8 @@ def test_normal_equations_equal_their_twin(field: Field) -> None:
         np.float32(0.3),
     )
     matrix, side = _normal_equations_twin(render, query, depth, camera, centre, 0.3)
-    assert np.allclose(sums[:28], matrix[np.triu_indices(7)], rtol=2e-3, atol=1e-2 * np.abs(matrix).max() / 100)
-    assert np.allclose(sums[28:35], side, rtol=2e-3, atol=1e-3 * np.abs(side).max())
+    assert np.allclose(sums[:45], matrix[np.triu_indices(9)], rtol=2e-3, atol=1e-2 * np.abs(matrix).max() / 100)
+    assert np.allclose(sums[45:54], side, rtol=2e-3, atol=1e-3 * np.abs(side).max())
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -175,21 +176,39 @@ def test_a_photo_that_shows_more_to_both_sides_keeps_its_focal_length(field: Fie
 def test_a_lens_of_its_own_is_found(field: Field, guide: Guide, zoom: float) -> None:
     """A longer lens from farther away shows the object at the same size, flatter."""
     truth = pose_from(DIRECTION, distance=2.6 * zoom, roll_deg=20.0)
-    taken_for = dataclasses.replace(_query(truth, field, CAMERA.zoomed(zoom)), camera=CAMERA)
+    taken_for = dataclasses.replace(_query(truth, field, CAMERA.through(Lens(zoom))), camera=CAMERA)
     found = search(field, guide, taken_for, PoseConfig())[0]
-    assert found.zoom == pytest.approx(zoom, rel=0.01)
+    assert found.lens.zoom == pytest.approx(zoom, rel=0.01)
     assert rotation_error_deg(found.cam_from_world, truth) < 0.1
     assert translation_error_relative(found.cam_from_world, truth, field.centre) < 0.02
+
+
+@pytest.mark.parametrize("zoom", [1.0, 1.3])
+def test_a_cut_beside_the_middle_is_found(field: Field, guide: Guide, zoom: float) -> None:
+    """What is cut out of a picture beside its middle is sheared; taken for a whole photo its pose is degrees off."""
+    aside = Lens(zoom, 0.15, -0.1)
+    truth = pose_from(DIRECTION, distance=2.6 * zoom, roll_deg=20.0)
+    truth[:3, 3] -= truth[2, 3] / zoom * np.array([aside.x, aside.y, 0.0])
+    taken_for = dataclasses.replace(_query(truth, field, CAMERA.through(aside)), camera=CAMERA)
+    found = search(field, guide, taken_for, PoseConfig())[0]
+    assert found.lens == pytest.approx(aside, abs=0.02)
+    assert rotation_error_deg(found.cam_from_world, truth) < 0.5
+
+
+def test_lenses_add_up() -> None:
+    first, second = Lens(1.3, 0.1, -0.2), Lens(0.9, -0.05, 0.02)
+    twice, once = CAMERA.through(first).through(second), CAMERA.through(first.changed(second))
+    assert dataclasses.astuple(twice) == pytest.approx(dataclasses.astuple(once))
 
 
 def test_a_lens_is_not_guessed(field: Field) -> None:
     """What hardly lowers the cost tells nothing, and what leads nowhere changes nothing."""
     known = Alignment(pose_from(DIRECTION), 1.0, np.ones(3, np.float32))
-    better, worse = (dataclasses.replace(known, cost=cost, zoom=1.2) for cost in (0.9, 0.96))
-    assert with_lens(lambda start, steps, lens: better, known, 9) is better
-    assert with_lens(lambda start, steps, lens: worse, known, 9) is known
-    assert with_lens(lambda start, steps, lens: None, known, 9) is known
-    assert with_lens(lambda start, steps, lens: better if start is known else None, known, 9) is better
+    better, worse = (dataclasses.replace(known, cost=cost, lens=Lens(1.2)) for cost in (0.9, 0.96))
+    assert with_lens(lambda start, steps, unknowns: better, known, 9) is better
+    assert with_lens(lambda start, steps, unknowns: worse, known, 9) is known
+    assert with_lens(lambda start, steps, unknowns: None, known, 9) is known
+    assert with_lens(lambda start, steps, unknowns: better if start is known else None, known, 9) is better
 
 
 def test_a_darker_photo_keeps_its_pose(field: Field, guide: Guide) -> None:

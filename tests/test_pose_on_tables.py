@@ -13,7 +13,7 @@ from paad.errors import DataError, PoseError
 from paad.fields.field import Field
 from paad.fields.framing import composite
 from paad.fields.shading import shading_of
-from paad.geometry.camera import Camera
+from paad.geometry.camera import Camera, Lens
 from paad.geometry.se3 import rotation_error_deg, se3_exp
 from paad.pose.anywhere import BEST_AGREEMENT, Shown, Spectra, agreement, edge_directions, poses_anywhere
 from paad.pose.estimate import ANYWHERE, Guide, PoseConfig, search, settled_at, starting_poses
@@ -178,9 +178,9 @@ def test_laid_into_the_photo_a_pose_comes_home(field: Field, moving: bool) -> No
 
 def test_a_lens_of_its_own_is_found_on_a_table(field: Field) -> None:
     truth = pose_from(DIRECTION, distance=1.3 * 2.6)
-    taken_for = replace(_on_stripes(field, truth, CAMERA.zoomed(1.3)), camera=CAMERA)
+    taken_for = replace(_on_stripes(field, truth, CAMERA.through(Lens(1.3))), camera=CAMERA)
     found = settled_at(field, taken_for, pose_from(DIRECTION), PoseConfig())
-    assert found.zoom == pytest.approx(1.3, rel=0.08)
+    assert found.lens.zoom == pytest.approx(1.3, rel=0.08)
     assert rotation_error_deg(found.cam_from_world, truth) < 0.7
 
 

@@ -129,12 +129,12 @@ def outlines_agree(compared: Comparison) -> float:
 
 
 def compare(field: Field, remembered: Float32, query: QueryImage, found: Alignment, longest: int) -> Comparison:
-    """Compare ``query`` with ``field`` at the pose and focal length ``found``.
+    """Compare ``query`` with ``field`` at the pose and through the lens ``found``.
 
     Photos longer than ``longest`` pixels are reduced.
     """
     field = field.over(query.background)
-    level = query.scaled(min(1.0, longest / max(query.camera.width, query.camera.height))).zoomed(found.zoom)
+    level = query.scaled(min(1.0, longest / max(query.camera.width, query.camera.height))).through(found.lens)
     photo = level.image if level.photo is None else level.photo
     remembered = remembered_from(field, remembered, found.cam_from_world)
     picture, shown = drawn_beside_with(remembered, field, photo, found.cam_from_world, level.camera, found.gain)

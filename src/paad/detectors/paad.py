@@ -167,7 +167,7 @@ class Paad(Detector):
                 "score": done - posed,
                 "total": done - began,
             },
-            message=_changed_message(found.gain, found.zoom),
+            message=_changed_message(found.gain, found.lens.zoom),
         )
 
     def find(self, rgb: Float32, alpha: Float32 | None) -> Found:
@@ -205,7 +205,7 @@ class Paad(Detector):
             threshold=threshold,
             p_value=learned.calibration.p_value(score),
             regions=regions,
-            extra={"surface": self._on_surface(anomaly, compared), "zoom": found.zoom},
+            extra={"surface": self._on_surface(anomaly, compared), "lens": found.lens},
         )
 
     def _on_surface(self, anomaly: Float32, compared: Comparison) -> Float32:

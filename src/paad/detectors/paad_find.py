@@ -12,7 +12,7 @@ from paad.compare.comparison import Comparison, compare, outlines_agree
 from paad.detectors.paad_state import Learned
 from paad.errors import PoseError
 from paad.fields.field import Field
-from paad.geometry.camera import Camera
+from paad.geometry.camera import Camera, Lens
 from paad.geometry.se3 import camera_centre
 from paad.pose.estimate import ANYWHERE, THOROUGH, PoseConfig, agreement_at, search
 from paad.pose.query import QueryImage, cameras_of_photo, cut_by_colour, prepare_query
@@ -50,7 +50,7 @@ class Found:
     Attributes:
         compared: the comparison at that pose.
         gain: [3], of the field's brightness.
-        zoom: the photo's focal length over that of the camera it was taken for.
+        lens: the photo's beside that of the camera it was taken for.
         explained: share of the object that looks as a good specimen may; 0 where its place says that it is another.
         agreement: of colours and edges where the object had to be told from its surroundings; 0 elsewhere.
         render_s: seconds that the comparison took.
@@ -58,7 +58,7 @@ class Found:
 
     compared: Comparison
     gain: Float32
-    zoom: float
+    lens: Lens
     explained: float
     agreement: float
     render_s: float
@@ -137,10 +137,10 @@ def compared_at(learned: Learned, query: QueryImage, alignment: Alignment, longe
     compared = compare(field, expectation.remembered, query, alignment, longest)
     explained, agrees = expectation.explained(compared), 0.0
     if is_guessed(field, compared):
-        agrees = agreement_at(field, query, compared.cam_from_world, alignment.zoom)
-        if agrees < expectation.agreeing or not _at_usual_distance(field, compared, alignment.zoom):
+        agrees = agreement_at(field, query, compared.cam_from_world, alignment.lens)
+        if agrees < expectation.agreeing or not _at_usual_distance(field, compared, alignment.lens.zoom):
             explained = 0.0
-    return Found(compared, alignment.gain, alignment.zoom, explained, agrees, time.perf_counter() - began)
+    return Found(compared, alignment.gain, alignment.lens, explained, agrees, time.perf_counter() - began)
 
 
 def is_guessed(field: Field, compared: Comparison) -> bool:

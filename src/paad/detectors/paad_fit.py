@@ -162,7 +162,7 @@ def _found(base: Base, query: QueryImage, truth: Float64) -> Alignment | None:
             continue
         right = rotation_error_deg(found.cam_from_world, truth) < SAME_POSE_DEG
         if right and (
-            not guessed or agreement_at(base.field, query, found.cam_from_world, found.zoom) > SURELY_AGREEING
+            not guessed or agreement_at(base.field, query, found.cam_from_world, found.lens) > SURELY_AGREEING
         ):
             return found
     return settled_at(base.field, query, truth, PoseConfig()) if guessed else None

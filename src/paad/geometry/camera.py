@@ -4,11 +4,28 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from paad.errors import DataError
+
+
+class Lens(NamedTuple):
+    """How a lens differs from another: by ``zoom`` times the focal length, and by where the axis meets the picture,
+    ``x`` and ``y`` in focal lengths of the other."""
+
+    zoom: float = 1.0
+    x: float = 0.0
+    y: float = 0.0
+
+    def changed(self, by: Lens) -> Lens:
+        """This lens, changed once more."""
+        return Lens(self.zoom * by.zoom, self.x + self.zoom * by.x, self.y + self.zoom * by.y)
+
+
+SAME_LENS = Lens()
 
 
 @dataclass(frozen=True)
@@ -62,9 +79,15 @@ class Camera:
         """The same camera at ``factor`` times the resolution, sizes rounded to whole pixels (at least 1)."""
         return self.resized(max(1, round(self.width * factor)), max(1, round(self.height * factor)))
 
-    def zoomed(self, factor: float) -> Camera:
-        """The camera with ``factor`` times the focal length, its image of the same size."""
-        return replace(self, fx=self.fx * factor, fy=self.fy * factor)
+    def through(self, lens: Lens) -> Camera:
+        """The camera with another lens, its image of the same size."""
+        return replace(
+            self,
+            fx=self.fx * lens.zoom,
+            fy=self.fy * lens.zoom,
+            cx=self.cx + lens.x * self.fx,
+            cy=self.cy + lens.y * self.fy,
+        )
 
     def cropped(self, x0: int, y0: int, width: int, height: int) -> Camera:
         """The camera of the window that starts at pixel (x0, y0)."""

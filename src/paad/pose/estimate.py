@@ -11,7 +11,7 @@ import numpy as np
 
 from paad.errors import PoseError
 from paad.fields.field import Field
-from paad.geometry.camera import Camera
+from paad.geometry.camera import SAME_LENS, Camera, Lens
 from paad.pose.anywhere import BEST_AGREEMENT, agreement, poses_anywhere
 from paad.pose.descriptors import Hypothesis, PolarView, describe, match
 from paad.pose.landmarks import Landmarks, poses_from_landmarks
@@ -110,10 +110,10 @@ def usual_size_px(query: QueryImage, field: Field) -> float:
     return 2.0 * query.camera.fx * field.radius / field.distance
 
 
-def agreement_at(field: Field, query: QueryImage, cam_from_world: Float64, zoom: float = 1.0) -> float:
-    """How well colours and edges of the field at a pose [4, 4] agree with the query as it was taken, with so many times
-    its camera's focal length; at most 4."""
-    level = query.scaled(min(1.0, _AGREEMENT_PX / usual_size_px(query, field))).zoomed(zoom)
+def agreement_at(field: Field, query: QueryImage, cam_from_world: Float64, lens: Lens = SAME_LENS) -> float:
+    """How well colours and edges of the field at a pose [4, 4] agree with the query as it was taken, through a lens of
+    its own; at most 4."""
+    level = query.scaled(min(1.0, _AGREEMENT_PX / usual_size_px(query, field))).through(lens)
     return agreement(field.over(query.background), level, cam_from_world)
 
 
@@ -161,9 +161,9 @@ def search(field: Field, guide: Guide, query: QueryImage, config: PoseConfig) ->
 def _seen_through_its_lens(field: Field, query: QueryImage, found: Alignment, config: PoseConfig) -> Alignment:
     last = config.stages[-1]
 
-    def refined(start: Alignment, steps: int, lens: bool) -> Alignment | None:
+    def refined(start: Alignment, steps: int, unknowns: int) -> Alignment | None:
         return align(
-            field, query, start, steps, config.gain_stiffness, last.blur_px, last.least_scale, last.done_px, lens
+            field, query, start, steps, config.gain_stiffness, last.blur_px, last.least_scale, last.done_px, unknowns
         )
 
     return with_lens(refined, found, config.settling_steps)

@@ -9,7 +9,7 @@ import numpy as np
 
 from paad.data.masks import coloured_as, cut_out, estimate_mask
 from paad.fields.framing import composite
-from paad.geometry.camera import Camera
+from paad.geometry.camera import Camera, Lens
 from paad.types import Float32, UInt8
 
 _PLAIN_ENOUGH = 0.5
@@ -48,9 +48,9 @@ class QueryImage:
         photo = None if self.photo is None else cv2.resize(self.photo, (width, height), interpolation=how)
         return QueryImage(image, mask, self.camera.resized(width, height), self.background, photo)
 
-    def zoomed(self, factor: float) -> QueryImage:
-        """The same photo taken for one of ``factor`` times the focal length."""
-        return self if factor == 1.0 else replace(self, camera=self.camera.zoomed(factor))
+    def through(self, lens: Lens) -> QueryImage:
+        """The same photo taken for one through another lens."""
+        return replace(self, camera=self.camera.through(lens))
 
     def scaled(self, factor: float) -> QueryImage:
         """The same photo at ``factor`` times the resolution."""

@@ -16,7 +16,7 @@ import numpy as np
 
 from paad.fields.field import Field
 from paad.fields.framing import box_window
-from paad.geometry.camera import Camera
+from paad.geometry.camera import SAME_LENS, Camera, Lens
 from paad.geometry.depth import filled_depth
 from paad.geometry.pixels import squared_distance
 from paad.geometry.se3 import se3_exp
@@ -32,8 +32,11 @@ _SCALE = 4.0
 _ALIKE = 0.25
 """What this share of the pixels looks like decides: a large missing part moves nothing then."""
 _DAMPING = 1e-3
-_FEW_STEPS, _CLEARLY_LESS = 4, 0.95
-"""Steps after which a focal length of the photo's own must have lowered the cost, and to which share of it."""
+POSE, FOCAL, LENS = 6, 7, 9
+"""Unknowns of an alignment: a pose, and the focal length, and the principal point."""
+_FEW_STEPS = 4
+_CLEARLY_LESS = {FOCAL: 0.95, LENS: 0.92}
+"""To which share of the cost a lens of the photo's own must have led after so few steps."""
 _DRAWN = 0.02
 """From the background; what is nearer to it counts as not drawn."""
 
@@ -41,12 +44,12 @@ _DRAWN = 0.02
 @dataclass(frozen=True)
 class Alignment:
     """A refined pose: ``cam_from_world`` [4, 4], robust ``cost`` (smaller is better), brightness ``gain`` [3], and
-    ``zoom``, the photo's focal length over that of the camera it was taken for."""
+    ``lens``, the photo's beside that of the camera it was taken for."""
 
     cam_from_world: Float64
     cost: float
     gain: Float32
-    zoom: float = 1.0
+    lens: Lens = SAME_LENS
 
     @staticmethod
     def start(cam_from_world: Float64) -> Alignment:
@@ -55,10 +58,10 @@ class Alignment:
 
 
 class Step(NamedTuple):
-    """The next pose [4, 4], by what the focal length grows, and by how many pixels both move the object."""
+    """The next pose [4, 4], how the lens changes, and by how many pixels both move the object."""
 
     cam_from_world: Float64
-    zoom: float
+    lens: Lens
     moved_px: float
 
 
@@ -93,29 +96,29 @@ def align(
     blur_px: float = 0.0,
     least_scale: float = 0.3,
     tolerance_px: float = 0.01,
-    lens: bool = False,
+    unknowns: int = POSE,
 ) -> Alignment | None:
-    """Refine pose and focal length of ``start`` at the query's resolution in at most ``steps`` steps.
+    """Refine pose and lens of ``start`` at the query's resolution in at most ``steps`` steps.
 
     Both pictures are blurred by ``blur_px`` (standard deviation, pixels) first: edges a pixel wide pull only from a
     pixel away, and without it the steps are a tenth as long.
     ``least_scale``: the colour difference at which a pixel counts half, if most differ by less.
-    The step that moves the object by less than ``tolerance_px`` pixels is the last. With ``lens`` the focal length is
-    found, too. Returns None where the field leaves
-    the picture or the equations are singular: there is then no pose to be had from this start.
+    The step that moves the object by less than ``tolerance_px`` pixels is the last. ``unknowns`` are those of ``POSE``,
+    ``FOCAL`` or ``LENS``. Returns None where the field leaves the picture or the equations are singular: there is then
+    no pose to be had from this start.
     """
-    pose, zoom = start.cam_from_world, start.zoom
+    pose, lens = start.cam_from_world, start.lens
     image = blurred(query.image, blur_px)
     best: Alignment | None = None
     for step in range(steps + 1):
         centre = pose[:3, :3] @ field.centre + pose[:3, 3]
         if not centre[2] > 0.2 * field.radius:
             return best
-        zoomed = query.camera.zoomed(zoom)
-        x0, y0, w, h = box_window(zoomed, pose, field.low, field.high)
+        whole = query.camera.through(lens)
+        x0, y0, w, h = box_window(whole, pose, field.low, field.high)
         if w < 8 or h < 8:
             return best
-        camera = zoomed.cropped(x0, y0, w, h)
+        camera = whole.cropped(x0, y0, w, h)
         colour, alpha, distance = field.draw(pose, camera)
         seen = np.ascontiguousarray(image[y0 : y0 + h, x0 : x0 + w])
         sharp = colour
@@ -128,36 +131,37 @@ def align(
         depth = filled_depth(distance, alpha)
         if (depth > 0).sum() < _LEAST_PIXELS:
             return best
-        now = Alignment(pose, robust_cost(query, sharp, (x0, y0), field.background), gain, zoom)
+        now = Alignment(pose, robust_cost(query, sharp, (x0, y0), field.background), gain, lens)
         if best is None or now.cost < best.cost:
             best = now
         if step == steps:
             break
-        stepped = gauss_newton_step(colour, seen, depth, camera, pose, field, least_scale, _ALIKE, lens)
+        stepped = gauss_newton_step(colour, seen, depth, camera, pose, field, least_scale, _ALIKE, unknowns)
         if stepped is None:
             return best
-        pose, zoom = stepped.cam_from_world, zoom * stepped.zoom
+        pose, lens = stepped.cam_from_world, lens.changed(stepped.lens)
         if stepped.moved_px < tolerance_px:
-            return Alignment(pose, now.cost, gain, zoom) if now is best else best
+            return Alignment(pose, now.cost, gain, lens) if now is best else best
     return best
 
 
-def with_lens(refined: Callable[[Alignment, int, bool], Alignment | None], found: Alignment, steps: int) -> Alignment:
-    """``found`` with the photo's own focal length where the photo clearly tells it, else as it is.
+def with_lens(refined: Callable[[Alignment, int, int], Alignment | None], found: Alignment, steps: int) -> Alignment:
+    """``found`` with a lens of the photo's own where the photo clearly tells it, else as it is.
 
-    A longer lens from farther away shows an object of the same size, flatter. A photo that is enlarged, cut out of
-    another or taken with another lens has another focal length than the training views, and at theirs a good specimen
-    differs along all of its outline.
+    A longer lens from farther away shows an object of the same size, flatter; beside the middle of its picture it shows
+    it sheared. A photo that is enlarged, cut out of another or taken with another lens differs from the field at the
+    training views' lens along all of a good specimen's outline.
 
     Args:
-        refined: an alignment from a start, in so many steps at most, with the focal length unknown or known.
-        found: what it leads to where the focal length is known.
+        refined: an alignment from a start, in so many steps at most, of so many unknowns.
+        found: what it leads to where the lens is known.
         steps: at most.
     """
-    tried = refined(found, _FEW_STEPS, True)
-    if tried is None or tried.cost > _CLEARLY_LESS * found.cost:
-        return found
-    return refined(tried, steps, True) or tried
+    for unknowns, share in _CLEARLY_LESS.items():
+        tried = refined(found, _FEW_STEPS, unknowns)
+        if tried is not None and tried.cost < share * found.cost:
+            found = refined(tried, steps, unknowns) or tried
+    return found
 
 
 def gauss_newton_step(
@@ -169,7 +173,7 @@ def gauss_newton_step(
     field: Field,
     least_scale: float,
     alike: float,
-    lens: bool = False,
+    unknowns: int = POSE,
 ) -> Step | None:
     """The next pose; None where the equations are singular.
 
@@ -181,7 +185,7 @@ def gauss_newton_step(
         field: whose centre the pose turns about.
         least_scale: the least colour difference at which a pixel counts half.
         alike: share of the pixels that differ by less than a quarter of it, where it is larger.
-        lens: whether the focal length is unknown, too.
+        unknowns: ``POSE``, ``FOCAL`` or ``LENS``.
     """
     centre = cam_from_world[:3, :3] @ field.centre + cam_from_world[:3, 3]
     off = np.sqrt(squared_distance(seen, drawn))[depth > 0]
@@ -194,17 +198,18 @@ def gauss_newton_step(
         centre.astype(np.float32),
         np.float32(max(least_scale, _SCALE * float(np.quantile(off, alike)))),
     )
-    solved = _solve(sums, _DAMPING, float(centre[2]), 7 if lens else 6)
+    solved = _solve(sums, _DAMPING, float(centre[2]), unknowns)
     if solved is None:
         return None
-    twist, longer = solved[:6], float(solved[6]) if lens else 0.0
+    twist, (longer, *aside) = solved[:6], np.concatenate([solved[6:], np.zeros(LENS - unknowns)])
     about, back, away = np.eye(4), np.eye(4), np.eye(4)
     about[:3, 3], back[:3, 3] = centre, -centre
-    away[2, 3] = centre[2] * np.expm1(longer)
-    size = camera.fx / centre[2] * field.radius
-    moved = size * (np.linalg.norm(twist[:3]) + field.radius / centre[2] * abs(longer))
-    moved += camera.fx / centre[2] * np.linalg.norm(twist[3:])
-    return Step(away @ about @ se3_exp(twist) @ back @ cam_from_world, float(np.exp(longer)), float(moved))
+    away[:3, 3] = centre[2] * np.array([-aside[0], -aside[1], np.expm1(longer)])
+    deep = field.radius / centre[2]
+    moved = deep * (np.linalg.norm(twist[:3]) + deep * abs(longer) + np.linalg.norm(aside))
+    moved = camera.fx * (moved + np.linalg.norm(twist[3:6]) / centre[2])
+    lens = Lens(float(np.exp(longer)), float(aside[0]), float(aside[1]))
+    return Step(away @ about @ se3_exp(twist) @ back @ cam_from_world, lens, float(moved))
 
 
 def blurred(image: Float32, sigma: float) -> Float32:
@@ -218,10 +223,10 @@ def blurred(image: Float32, sigma: float) -> Float32:
 def _solve(sums: Float64, damping: float, distance: float, unknowns: int) -> Float64 | None:
     """The first ``unknowns`` of a damped Gauss-Newton step, limited to 15 degrees, a fifth of the distance and of the
     focal length."""
-    matrix = np.zeros((7, 7))
-    matrix[np.triu_indices(7)] = sums[:28]
+    matrix = np.zeros((LENS, LENS))
+    matrix[np.triu_indices(LENS)] = sums[:45]
     matrix += np.triu(matrix, 1).T
-    matrix, side = matrix[:unknowns, :unknowns], sums[28 : 28 + unknowns]
+    matrix, side = matrix[:unknowns, :unknowns], sums[45 : 45 + unknowns]
     diagonal = np.diag(matrix)
     if not np.isfinite(sums).all() or diagonal.min() <= 0:
         return None

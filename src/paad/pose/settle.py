@@ -17,7 +17,7 @@ from paad.fields.light import drawn_beside, light_maps, under
 from paad.geometry.depth import filled_depth
 from paad.geometry.pixels import squared_distance
 from paad.pose.query import QueryImage
-from paad.pose.refine import Alignment, blurred, gauss_newton_step, with_lens
+from paad.pose.refine import POSE, Alignment, blurred, gauss_newton_step, with_lens
 from paad.types import Float32
 
 _BLUR_PX = 0.5
@@ -39,13 +39,14 @@ def needs_settling(field: Field, query: QueryImage) -> bool:
 def settled(field: Field, query: QueryImage, found: Alignment, steps: int) -> Alignment:
     """``found`` after at most ``steps`` more steps beside the photo as it was taken; its cost stays.
 
-    The focal length is found, too, see :func:`paad.pose.refine.with_lens`. The field's background must be the query's.
+    A lens of the photo's own is found, too, see :func:`paad.pose.refine.with_lens`. The field's background must be the
+    query's.
     """
 
-    def refined(start: Alignment, steps: int, lens: bool) -> Alignment:
-        return laid_in(field, query, start, steps, _BLUR_PX, _LEAST_SCALE, _ALIKE, lens)
+    def refined(start: Alignment, steps: int, unknowns: int) -> Alignment:
+        return laid_in(field, query, start, steps, _BLUR_PX, _LEAST_SCALE, _ALIKE, unknowns)
 
-    return replace(with_lens(refined, refined(found, steps, False), steps), cost=found.cost)
+    return replace(with_lens(refined, refined(found, steps, POSE), steps), cost=found.cost)
 
 
 def laid_in(
@@ -56,7 +57,7 @@ def laid_in(
     blur_px: float,
     least_scale: float,
     alike: float,
-    lens: bool = False,
+    unknowns: int = POSE,
 ) -> Alignment:
     """``start`` refined in at most ``steps`` steps beside the photo as it was taken; no outline is needed.
 
@@ -65,20 +66,20 @@ def laid_in(
     Args:
         field: over the query's background.
         query: the photo.
-        start: the pose, the focal length, and the field's brightness where its light does not move.
+        start: the pose, the lens, and the field's brightness where its light does not move.
         steps: how many at most.
         blur_px: standard deviation by which both pictures are blurred.
         least_scale, alike: as in :func:`paad.pose.refine.gauss_newton_step`.
-        lens: whether to find the focal length, too.
+        unknowns: ``POSE``, ``FOCAL`` or ``LENS``.
     """
     photo = query.image if query.photo is None else query.photo
     seen = blurred(photo, blur_px)
-    pose, zoom, gain = start.cam_from_world, start.zoom, start.gain
+    pose, lens, gain = start.cam_from_world, start.lens, start.gain
     best = replace(start, cost=np.inf)
     maps: tuple[Float32, Float32] | None = None
     moved_px = np.inf
     for step in range(steps + 1):
-        camera = query.camera.zoomed(zoom)
+        camera = query.camera.through(lens)
         if field.shading is None:
             picture = drawn_beside(field, photo, pose, camera, gain)
             drawn = picture.colour
@@ -98,12 +99,14 @@ def laid_in(
             break
         cost = float(np.minimum(squared_distance(photo, drawn), _LIMIT)[near].mean())
         if cost < best.cost:
-            best = Alignment(pose, cost, gain, zoom)
+            best = Alignment(pose, cost, gain, lens)
         if step == steps:
             break
-        stepped = gauss_newton_step(blurred(drawn, blur_px), seen, depth, camera, pose, field, least_scale, alike, lens)
+        stepped = gauss_newton_step(
+            blurred(drawn, blur_px), seen, depth, camera, pose, field, least_scale, alike, unknowns
+        )
         if stepped is None or stepped.moved_px < _DONE_PX:
             break
-        pose, zoom = stepped.cam_from_world, zoom * stepped.zoom
+        pose, lens = stepped.cam_from_world, lens.changed(stepped.lens)
         moved_px += stepped.moved_px
     return best
