@@ -2,9 +2,10 @@
 
 The test photos of an object folder with true poses are shown as if taken with ``--zooms`` times the focal length: cut
 and enlarged, or reduced before more of their border, the size staying; then with ``--cuts`` as windows of that share of
-their width and height, as far to the upper right as the object's outline lets them, enlarged to the whole size. ``MODEL``, of ``paad fit``, inspects them; each
-line tells the image AUROC, how far the poses are turned, photos without a verdict (which count as defects), how many
-good and defective ones are called defects at the model's rate, the median focal length that was found, and the time.
+their width and height, as far to the upper right as the object's outline lets them, enlarged to the whole size.
+``MODEL``, of ``paad fit``, inspects them; each line tells the image AUROC, how far the poses are turned, photos without
+a verdict (which count as defects), how many good and defective ones are called defects at the model's rate, the median
+focal length that was found, and the time.
 """
 
 from __future__ import annotations
@@ -83,8 +84,7 @@ def zoomed(photo: UInt8, zoom: float) -> UInt8:
 
 
 def cut_aside(photo: UInt8, share: float) -> UInt8:
-    """A window of ``photo`` [H, W, 3|4] whose middle lies to the upper right of it as far as the object allows, enlarged
-    to the size of the whole."""
+    """A window of ``photo`` [H, W, 3|4] whose middle lies to the upper right as far as the object allows, enlarged."""
     height, width = photo.shape[:2]
     mask = photo[..., 3] / 255.0 if photo.shape[2] == 4 else estimate_mask(photo).mask
     ys, xs = np.nonzero(mask > 0.5)
