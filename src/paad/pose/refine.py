@@ -34,7 +34,7 @@ _ALIKE = 0.25
 _DAMPING = 1e-3
 POSE, FOCAL, LENS = 6, 7, 9
 """Unknowns of an alignment: a pose, and the focal length, and the principal point."""
-_FEW_STEPS = 4
+_FEW_STEPS = 2
 _CLEARLY_LESS = {FOCAL: 0.95, LENS: 0.92}
 """To which share of the cost a lens of the photo's own must have led after so few steps."""
 _DRAWN = 0.02
