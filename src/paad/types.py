@@ -67,6 +67,8 @@ class Prediction:
         regions: connected regions above the pixel threshold.
         seconds: wall time by stage ("pose", "render", "score", "total").
         message: one sentence for a person, empty when there is nothing to say.
+        extra: what a method adds. Of ``paad``: "surface", what the map says of the object's surface, for verdicts on
+            specimens, and "lens", the photo's own, see :class:`paad.geometry.camera.Lens`.
     """
 
     score: float
